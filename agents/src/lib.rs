@@ -1,0 +1,1 @@
+//! Compiles a policy to the configuration of a log agent.

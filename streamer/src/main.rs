@@ -1,0 +1,2 @@
+//! The streamer.
+fn main() {}
