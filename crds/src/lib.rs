@@ -1,1 +1,16 @@
-//! The API of Tributary.
+//! The API of Tributary: the `LoggingPolicy` resource, the pod annotations, the reason codes and the names of everything
+//! that Tributary creates.
+//!
+//! Nothing here talks to a network. The schema that `kubectl apply` meets is generated from these types (`cargo gen`).
+
+pub mod annotation;
+pub mod auth;
+pub mod condition;
+pub mod names;
+pub mod output;
+pub mod policy;
+pub mod reason;
+pub mod status;
+
+pub use policy::{LoggingPolicy, LoggingPolicySpec};
+pub use reason::Reason;

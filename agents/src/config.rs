@@ -1,0 +1,60 @@
+//! What an engine needs in order to run: files, arguments, mounts and probes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tributary_crds::auth::SecretKeyRef;
+
+/// Where an agent's configuration files are mounted.
+pub const CONFIG_DIRECTORY: &str = "/etc/tributary/config";
+/// Where an agent's Secrets are mounted, each key as `NAME/KEY`.
+pub const SECRETS_DIRECTORY: &str = "/etc/tributary/secrets";
+/// Where an agent keeps positions and buffers.
+pub const STATE_DIRECTORY: &str = "/var/lib/tributary";
+
+/// Everything about an agent's pod that depends on the policy's pipeline and on the engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AgentConfig {
+    /// File name to text, mounted at [`CONFIG_DIRECTORY`].
+    pub files: BTreeMap<String, String>,
+    /// The container's arguments.
+    pub args: Vec<String>,
+    /// Environment variables with fixed values. The agent's pod also always has `K8S_NODE_NAME` and `POD_IP`.
+    pub env: BTreeMap<String, String>,
+    /// Environment variables from keys of Secrets, for what an engine cannot read from a file.
+    pub secret_env: BTreeMap<String, SecretKeyRef>,
+    /// Keys of Secrets mounted below [`SECRETS_DIRECTORY`].
+    pub secret_files: BTreeSet<SecretKeyRef>,
+    /// Directories of the node.
+    pub host_paths: Vec<HostPath>,
+    /// Where the agent answers that it runs. Independent of the state of its destinations.
+    pub health: HttpEndpoint,
+    /// Where the agent's own metrics are, in the Prometheus text format.
+    pub metrics: HttpEndpoint,
+}
+
+/// A directory of the node that the agent sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPath {
+    /// The volume's name.
+    pub name: String,
+    /// The directory on the node; made when absent unless `read_only`.
+    pub host_path: String,
+    /// Where the agent sees it.
+    pub mount_path: String,
+    /// Whether the agent may only read.
+    pub read_only: bool,
+}
+
+/// An address of the agent's pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HttpEndpoint {
+    /// The port on the pod's address.
+    pub port: u16,
+    /// The path, with its leading slash.
+    pub path: String,
+}
+
+/// The path at which a key of a Secret is mounted in the agent's pod.
+pub fn secret_path(key: &SecretKeyRef) -> String {
+    format!("{SECRETS_DIRECTORY}/{}/{}", key.name, key.key)
+}

@@ -1,0 +1,70 @@
+//! Credentials and TLS, always by reference to a Secret.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How an agent proves who it is. Exactly one is set.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.basic) != has(self.bearer)")
+        .message("auth has exactly one method: write basic or bearer")
+)]
+pub struct Auth {
+    /// HTTP basic authentication.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basic: Option<BasicAuth>,
+
+    /// `Authorization: Bearer TOKEN`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bearer: Option<BearerAuth>,
+}
+
+/// HTTP basic authentication.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BasicAuth {
+    /// The user.
+    #[schemars(length(min = 1, max = 255))]
+    pub username: String,
+    /// The password.
+    pub password_secret_ref: SecretKeyRef,
+}
+
+/// A bearer token.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BearerAuth {
+    /// The token.
+    pub token_secret_ref: SecretKeyRef,
+}
+
+/// How an agent checks who it talks to.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Tls {
+    /// Certificate authorities in PEM. Absent: those of the agent's image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_secret_ref: Option<SecretKeyRef>,
+
+    /// The name that the server's certificate must carry. Absent: the host of the address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub server_name: Option<String>,
+
+    /// Accept any certificate. Whoever is on the network can then read and change the logs.
+    #[serde(default)]
+    pub insecure_skip_verify: bool,
+}
+
+/// One key of a Secret in the namespace `tributary-agents`.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
+pub struct SecretKeyRef {
+    /// The Secret.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// The key within it.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    pub key: String,
+}

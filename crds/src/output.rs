@@ -1,0 +1,257 @@
+//! Where records go.
+
+use std::collections::BTreeMap;
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::auth::{Auth, Tls};
+use crate::condition::Condition;
+
+/// One destination. Exactly one of `elasticsearch`, `loki`, `otlp`, `http`, `stdout` and `file` is set.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new(
+        "[has(self.elasticsearch), has(self.loki), has(self.otlp), has(self.http), has(self.stdout), has(self.file)].filter(x, x).size() == 1"
+    )
+    .message("an output has exactly one destination: write one of elasticsearch, loki, otlp, http, stdout, file"),
+    validation = Rule::new("!(has(self.stdout) || has(self.file)) || !(has(self.auth) || has(self.tls))")
+        .message("stdout and file use no network: remove auth and tls"),
+    validation = Rule::new(
+        "!has(self.tls) || ((!has(self.elasticsearch) || self.elasticsearch.url.startsWith('https:')) && (!has(self.loki) || self.loki.url.startsWith('https:')) && (!has(self.otlp) || self.otlp.endpoint.startsWith('https:')) && (!has(self.http) || self.http.url.startsWith('https:')))"
+    )
+    .message("tls is set, but the address starts with http://: write https:// or remove tls")
+)]
+pub struct Output {
+    /// Names the output in status, metrics and on disk: lower-case letters, digits and dashes, at most 40.
+    #[schemars(length(min = 1, max = 40), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+
+    /// Elasticsearch 7.16 or later: one document a record, with `@timestamp`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elasticsearch: Option<Elasticsearch>,
+
+    /// Grafana Loki 3.0 or later. Labels stay few: namespace, pod and container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loki: Option<Loki>,
+
+    /// Anything that speaks OTLP. Records follow the OpenTelemetry semantic conventions (`k8s.namespace.name`, ...).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otlp: Option<Otlp>,
+
+    /// A web server that takes JSON lines, one standard record a line, by POST.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<Http>,
+
+    /// The agent's own stdout, one standard record as JSON a line. To look at what a policy does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdout: Option<Stdout>,
+
+    /// A file on each node, one standard record as JSON a line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<File>,
+
+    /// How the agent proves who it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth>,
+
+    /// How the agent checks who it talks to. Absent with `https://`: by the system's certificate authorities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+
+    /// Only records that meet all of these conditions go to this output. At most 16.
+    #[serde(default, rename = "where", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub conditions: Vec<Condition>,
+
+    /// What waits on the node's disk while the destination is slow or away.
+    #[serde(default)]
+    pub buffer: Buffer,
+}
+
+/// The one destination of an [`Output`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Destination<'a> {
+    /// Elasticsearch.
+    Elasticsearch(&'a Elasticsearch),
+    /// Grafana Loki.
+    Loki(&'a Loki),
+    /// An OTLP receiver.
+    Otlp(&'a Otlp),
+    /// A web server that takes JSON lines.
+    Http(&'a Http),
+    /// The agent's stdout.
+    Stdout,
+    /// A file on the node.
+    File(&'a File),
+}
+
+impl Output {
+    /// The destination that is set, or `None` when there is not exactly one (which the resource's schema refuses).
+    pub fn destination(&self) -> Option<Destination<'_>> {
+        let mut set = [
+            self.elasticsearch.as_ref().map(Destination::Elasticsearch),
+            self.loki.as_ref().map(Destination::Loki),
+            self.otlp.as_ref().map(Destination::Otlp),
+            self.http.as_ref().map(Destination::Http),
+            self.stdout.as_ref().map(|_| Destination::Stdout),
+            self.file.as_ref().map(Destination::File),
+        ]
+        .into_iter()
+        .flatten();
+        let first = set.next();
+        if set.next().is_some() { None } else { first }
+    }
+}
+
+/// Elasticsearch.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Elasticsearch {
+    /// `https://HOST:PORT`.
+    #[schemars(length(max = 1024))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^https?://[^/@]+(/[^@]*)?$')")
+            .message("write an absolute URL without credentials, such as https://elasticsearch.logging:9200; credentials go to auth.basic")
+    )]
+    pub url: String,
+
+    /// The index or data stream. Default `tributary`.
+    #[serde(default = "Elasticsearch::default_index")]
+    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[a-z0-9][a-z0-9._-]*$"))]
+    pub index: String,
+}
+
+impl Elasticsearch {
+    fn default_index() -> String {
+        "tributary".to_owned()
+    }
+}
+
+/// Grafana Loki.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Loki {
+    /// `http://HOST:PORT`, without the path of the push API.
+    #[schemars(length(max = 1024))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^https?://[^/@]+/?$')")
+            .message("write the server's base URL, such as http://loki.logging:3100, without a path or credentials")
+    )]
+    pub url: String,
+
+    /// The tenant (`X-Scope-OrgID`) of a multi-tenant Loki.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 150), regex(pattern = r"^[A-Za-z0-9!._*'()-]+$"))]
+    pub tenant_id: Option<String>,
+}
+
+/// An OTLP receiver.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Otlp {
+    /// `http://HOST:4318` for `Http`, `http://HOST:4317` for `Grpc`; `https://` for TLS. With `Http`, `/v1/logs` is added.
+    #[schemars(length(max = 1024))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^https?://[^/@]+(/[^@]*)?$')")
+            .message("write an absolute URL without credentials, such as http://collector.logging:4318; credentials go to auth")
+    )]
+    pub endpoint: String,
+
+    /// Default `Http`.
+    #[serde(default)]
+    pub protocol: OtlpProtocol,
+}
+
+/// The transport of OTLP.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+pub enum OtlpProtocol {
+    /// Protocol buffers over HTTP.
+    #[default]
+    Http,
+    /// gRPC.
+    Grpc,
+}
+
+/// A web server that takes JSON lines.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Http {
+    /// `https://HOST:PORT/PATH`.
+    #[schemars(length(max = 1024))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^https?://[^/@]+/[^@]+$')")
+            .message("write an absolute URL with a path and without credentials, such as https://collector.logging/logs; credentials go to auth")
+    )]
+    pub url: String,
+
+    /// Headers sent with every request. No secrets here: those go to `auth`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[x_kube(
+        validation = Rule::new("self.all(name, name.lowerAscii() != 'authorization')")
+            .message("a policy is no place for a secret: write auth.basic or auth.bearer instead of an Authorization header")
+    )]
+    #[schemars(extend("maxProperties" = 16))]
+    pub headers: BTreeMap<String, String>,
+}
+
+/// The agent's own stdout.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
+pub struct Stdout {}
+
+/// A file on each node.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct File {
+    /// Below `/var/log/tributary/`, the only directory of the node's that agents may write logs to.
+    #[schemars(length(max = 255))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^/var/log/tributary/[A-Za-z0-9._-]+$')")
+            .message("write a file directly in /var/log/tributary/, such as /var/log/tributary/all.jsonl")
+    )]
+    pub path: String,
+}
+
+/// What waits on the node's disk while the destination is slow or away.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Buffer {
+    /// A Kubernetes quantity of bytes on each node, at least 16Mi. Default 1Gi.
+    #[serde(default = "Buffer::default_max_size")]
+    #[schemars(length(max = 32))]
+    #[x_kube(
+        validation = Rule::new("isQuantity(self) && quantity(self).compareTo(quantity('16Mi')) >= 0")
+            .message("write a size of at least 16Mi, such as 512Mi or 2Gi")
+    )]
+    pub max_size: String,
+
+    /// Default `Block`.
+    #[serde(default)]
+    pub when_full: WhenFull,
+}
+
+impl Buffer {
+    fn default_max_size() -> String {
+        "1Gi".to_owned()
+    }
+}
+
+impl Default for Buffer {
+    fn default() -> Self {
+        Self { max_size: Self::default_max_size(), when_full: WhenFull::default() }
+    }
+}
+
+/// What happens when a buffer is full.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+pub enum WhenFull {
+    /// The agent stops reading; nothing is lost that the node still holds.
+    #[default]
+    Block,
+    /// The oldest records are dropped (`FluentBit`).
+    DropOldest,
+    /// New records are dropped (`OpenTelemetryCollector`).
+    DropNewest,
+}

@@ -1,0 +1,224 @@
+//! `LoggingPolicy`: which pods, which patterns, which outputs.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{LocalObjectReference, ResourceRequirements, Toleration};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::output::Output;
+use crate::status::LoggingPolicyStatus;
+
+/// Turns Kubernetes' logging patterns on for the pods that it selects, and says where their logs go.
+///
+/// The presence of a block turns its pattern on: `nodeAgent` runs a log agent on every node, `streamingSidecar` lets pods
+/// annotated `tributary.dev/stream` have their log files printed to stdout. Who may write a `LoggingPolicy` is as powerful as a
+/// node administrator.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[kube(
+    group = "tributary.dev",
+    version = "v1alpha1",
+    kind = "LoggingPolicy",
+    plural = "loggingpolicies",
+    shortname = "lp",
+    category = "logging",
+    status = "LoggingPolicyStatus",
+    derive = "PartialEq",
+    derive = "Default",
+    doc = "Turns Kubernetes' logging patterns on for the pods that it selects, and says where their logs go.",
+    validation = Rule::new("self.metadata.name.size() <= 40 && !self.metadata.name.contains('.')")
+        .message("the name is part of other names: write at most 40 characters and no dots"),
+    printcolumn(name = "Engine", type_ = "string", json_path = ".status.nodeAgent.engine"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Nodes", type_ = "string", json_path = ".status.nodeAgent.nodes"),
+    printcolumn(name = "Injected", type_ = "integer", json_path = ".status.injection.streaming"),
+    printcolumn(name = "Outputs", type_ = "string", json_path = ".spec.outputs[*].name", priority = 1),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        priority = 1
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.nodeAgent) || has(self.streamingSidecar)")
+        .message("this policy turns nothing on: add nodeAgent: {} or streamingSidecar: {}"),
+    validation = Rule::new("!has(self.nodeAgent) || size(self.outputs) > 0")
+        .message("nodeAgent has nowhere to send logs: add at least one entry to outputs"),
+    validation = Rule::new(
+        "!has(self.nodeAgent) || self.nodeAgent.engine != 'OpenTelemetryCollector' || self.outputs.all(o, o.buffer.whenFull != 'DropOldest')"
+    )
+    .message("engine OpenTelemetryCollector cannot drop the oldest records: write whenFull: Block or DropNewest, or engine: FluentBit"),
+    validation = Rule::new(
+        "!has(self.nodeAgent) || self.nodeAgent.engine != 'FluentBit' || self.outputs.all(o, o.buffer.whenFull != 'DropNewest')"
+    )
+    .message("engine FluentBit cannot drop the newest records: write whenFull: Block or DropOldest, or engine: OpenTelemetryCollector")
+)]
+pub struct LoggingPolicySpec {
+    /// When several policies could serve an annotated pod, the one of highest priority does, then the first by name.
+    #[serde(default)]
+    pub priority: i32,
+
+    /// Which pods. Absent: every pod of the cluster except those of Tributary's own namespaces.
+    #[serde(default)]
+    pub selector: PodSelection,
+
+    /// Pattern 1: a log agent on every node (a `DaemonSet`) that collects stdout and stderr of the selected pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_agent: Option<NodeAgent>,
+
+    /// Pattern 2: streaming sidecars, for selected pods annotated `tributary.dev/stream`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streaming_sidecar: Option<StreamingSidecar>,
+
+    /// Where the records go: every record goes to every output whose `where` it meets. At most 32.
+    #[serde(default)]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_owned()]))]
+    pub outputs: Vec<Output>,
+}
+
+/// Which pods a policy is for. Both selectors must match; an absent one matches everything.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PodSelection {
+    /// Selects by the labels of the pod's namespace. Every namespace carries its name as `kubernetes.io/metadata.name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace_selector: Option<LabelSelector>,
+
+    /// Selects by the labels of the pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_selector: Option<LabelSelector>,
+}
+
+/// A log agent on every node.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeAgent {
+    /// The program that collects and ships. Changing it changes neither the outputs nor the shape of a record.
+    #[serde(default)]
+    pub engine: Engine,
+
+    /// How the agent's pods run.
+    #[serde(default)]
+    pub pod: AgentPod,
+
+    /// How a change reaches the nodes.
+    #[serde(default)]
+    pub rollout: Rollout,
+}
+
+/// A log agent program.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
+pub enum Engine {
+    /// The OpenTelemetry Collector (contrib distribution), 0.158 or later.
+    #[default]
+    OpenTelemetryCollector,
+    /// Fluent Bit, 4.2 or later.
+    FluentBit,
+}
+
+impl Engine {
+    /// The name as it is written in a policy.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenTelemetryCollector => "OpenTelemetryCollector",
+            Self::FluentBit => "FluentBit",
+        }
+    }
+
+    /// The image that runs when the policy names none.
+    pub fn default_image(self) -> &'static str {
+        match self {
+            Self::OpenTelemetryCollector => {
+                "ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector-contrib:0.158.0"
+            }
+            Self::FluentBit => "cr.fluentbit.io/fluent/fluent-bit:5.1.1",
+        }
+    }
+}
+
+/// How the pods of an agent run. Everything else of the pod is fixed, because the agent's safety depends on it.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentPod {
+    /// The agent's image. Absent: the upstream image of the engine's version that Tributary is tested with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub image: Option<String>,
+
+    /// Secrets of type `kubernetes.io/dockerconfigjson` in `tributary-agents`, for a private registry.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub image_pull_secrets: Vec<LocalObjectReference>,
+
+    /// CPU and memory of the agent. Absent: 50m and 128Mi requested, memory limited to 512Mi.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourceRequirements>,
+
+    /// Only nodes with these labels run the agent. Absent: every Linux node.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub node_selector: BTreeMap<String, String>,
+
+    /// Taints that the agent tolerates. Absent: every taint, because a tainted node has logs too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerations: Option<Vec<Toleration>>,
+
+    /// Absent: `system-node-critical`, so that a full node does not lose its log agent first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub priority_class_name: Option<String>,
+}
+
+/// How a change reaches the nodes.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rollout {
+    /// How many nodes may be without their agent at once: a number or a percentage. Default 10%.
+    #[serde(default = "Rollout::default_max_unavailable")]
+    pub max_unavailable: IntOrString,
+}
+
+impl Rollout {
+    fn default_max_unavailable() -> IntOrString {
+        IntOrString::String("10%".to_owned())
+    }
+}
+
+impl Default for Rollout {
+    fn default() -> Self {
+        Self { max_unavailable: Self::default_max_unavailable() }
+    }
+}
+
+/// Sidecars that print log files to stdout, one container a file.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamingSidecar {
+    /// What happens when no volume of the pod covers an annotated file.
+    #[serde(default)]
+    pub missing_volume: MissingVolume,
+
+    /// The image of the sidecar. Absent: the image of the webhook itself, which carries the streamer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub image: Option<String>,
+
+    /// CPU and memory of one sidecar. Absent: 5m and 16Mi requested, 100m and 32Mi the limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourceRequirements>,
+}
+
+/// What happens when no volume of the pod covers an annotated file.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+pub enum MissingVolume {
+    /// The file is skipped with reason `NoVolume`, which names the lines to add to the pod.
+    #[default]
+    Skip,
+    /// An emptyDir is mounted at the file's directory. It hides what the image has there.
+    CreateEmptyDir,
+}

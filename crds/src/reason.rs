@@ -1,0 +1,132 @@
+//! Every decision that Tributary explains, as one list of codes.
+//!
+//! A reason appears with the same name in admission warnings, in the annotation `tributary.dev/result`, in the conditions of a
+//! policy, in Events and as a metric label; `docs/reference/reasons.md` is generated from this file.
+
+use std::fmt;
+
+/// What a reason is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// All is as it was asked for.
+    Normal,
+    /// Somebody should do something.
+    Warning,
+}
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident: $severity:ident, $remedy:literal;)+) => {
+        /// Why Tributary did, or did not do, something.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Reason {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Reason {
+            /// Every reason, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The code: CamelCase, at most 128 characters, stable.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)+ }
+            }
+
+            /// What happened, for the documentation.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),+).trim_ascii_start(),)+ }
+            }
+
+            /// What to do about it.
+            pub fn remedy(self) -> &'static str {
+                match self { $(Self::$name => $remedy,)+ }
+            }
+
+            /// Whether somebody should do something.
+            pub fn severity(self) -> Severity {
+                match self { $(Self::$name => Severity::$severity,)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The pod got what its annotation asks for.
+    Injected: Normal, "Nothing.";
+    /// The pod carries our sidecars already, so nothing was changed.
+    AlreadyInjected: Normal, "Nothing.";
+    /// The pod says `tributary.dev/inject: "false"`.
+    InjectionDisabled: Normal, "Remove the annotation to have sidecars again.";
+    /// No volume covered the file, so an emptyDir was mounted at its directory. It hides what the image has there.
+    VolumeCreated: Warning, "Nothing, if the image has nothing in that directory; otherwise declare a volume and mount it where the application writes.";
+    /// No policy with the needed block selects this pod.
+    NoPolicy: Warning, "Create a LoggingPolicy with the block (`streamingSidecar: {}`), or widen the selector of an existing one.";
+    /// The policy named by `tributary.dev/policy` does not exist, does not select this pod, or lacks the needed block.
+    PolicyNotUsable: Warning, "Name a policy that selects the pod (`kubectl get lp`), or remove the annotation.";
+    /// An annotation could not be understood.
+    InvalidAnnotation: Warning, "Write what the message says; the position counts characters from 1.";
+    /// The annotation names a container that the pod does not have.
+    UnknownContainer: Warning, "Write the name of one of the pod's containers before the colon.";
+    /// No volume of the container covers the file, so no other container can see it.
+    NoVolume: Warning, "Declare an emptyDir and mount it at the file's directory, or annotate the pod `tributary.dev/missing-volume: create`.";
+    /// The file is on a volume that the application cannot write, so there will be no log in it.
+    NotWritable: Warning, "Let the application write to an emptyDir, and annotate that path.";
+    /// The directory is one that must never be hidden by a volume.
+    DangerousDirectory: Warning, "Let the application log to a directory of its own, such as /var/log/app.";
+    /// The volume is mounted in a way that cannot be repeated safely in another container.
+    UnsupportedMount: Warning, "Mount the directory of the log with a plain mount or a `subPath` that is a directory.";
+    /// The sidecar runs as another user than the application, and may not be able to read its files.
+    MayNotRead: Warning, "Annotate `tributary.dev/run-as: UID[:GID]`, or let the application create files that everyone may read.";
+    /// The pod is a static pod's mirror, which no admission can change.
+    MirrorPod: Warning, "Add the sidecar to the static pod's manifest on the node.";
+    /// The pod runs on Windows, for which there is no sidecar.
+    WindowsPod: Warning, "Let the application log to stdout.";
+    /// The webhook had a problem of its own; the pod was admitted as it was.
+    InternalError: Warning, "See the webhook's log (`kubectl -n tributary-system logs deploy/tributary-webhook`).";
+
+    /// The policy was compiled, and everything that it names exists.
+    Accepted: Normal, "Nothing.";
+    /// A Secret that the policy names does not exist in the namespace `tributary-agents`. The last good agents keep running.
+    SecretMissing: Warning, "Create the Secret in `tributary-agents`; the operator notices by itself.";
+    /// A Secret that the policy names lacks the key. The last good agents keep running.
+    SecretKeyMissing: Warning, "Add the key to the Secret, or name another key in the policy.";
+    /// The policy cannot be compiled for its engine. The last good agents keep running.
+    Unsupported: Warning, "Write what the message says.";
+    /// The policy stored in the cluster cannot be read by this version of Tributary.
+    Unreadable: Warning, "Apply the policy again as this version's `kubectl explain lp.spec` describes it.";
+    /// Agents are on their way to the nodes.
+    RolloutInProgress: Normal, "Wait: `kubectl wait --for=condition=Ready lp/NAME`.";
+    /// Every reachable node runs this generation of the agent.
+    NodeAgentAvailable: Normal, "Nothing.";
+    /// Some nodes do not get their agent; the message names them.
+    NodesLagging: Warning, "See the agent's pod on those nodes (`kubectl -n tributary-agents describe pod -l tributary.dev/policy=NAME`).";
+    /// More nodes are without their agent than `rollout.maxUnavailable` allows, so the rollout cannot go on.
+    RolloutBlocked: Warning, "Mend the nodes that the message names, or raise `rollout.maxUnavailable`.";
+    /// The policy has no `nodeAgent` block.
+    NotRequested: Normal, "Nothing.";
+    /// Everything that the policy asks for runs.
+    PolicyReady: Normal, "Nothing.";
+    /// Another policy with a node agent may select the same pods; each collects, so their records are collected twice.
+    Overlapping: Warning, "Narrow one of the selectors, if that is not what you want.";
+    /// The API server refused one of the operator's writes.
+    ApplyFailed: Warning, "See the message; a quota or an admission policy in `tributary-agents` is the usual cause.";
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_fit_conditions_and_events() {
+        for reason in Reason::ALL {
+            let code = reason.as_str();
+            assert!(code.len() <= 128 && code.chars().all(|c| c.is_ascii_alphanumeric()), "{code}");
+            assert!(reason.meaning().ends_with('.') && reason.remedy().ends_with(|c| ".;".contains(c)), "{code}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What the operator says of a policy.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What the operator found and did.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct LoggingPolicyStatus {
+    /// The generation of the policy that this status is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// `Ready`, `ConfigAccepted`, `NodeAgentReady`; `Reconciling` and `Stalled` only while true.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]
+    pub conditions: Vec<Condition>,
+
+    /// The node agent, when the policy asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_agent: Option<NodeAgentStatus>,
+
+    /// The sidecars, when the policy allows them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub injection: Option<InjectionStatus>,
+}
+
+/// The node agent as it runs.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeAgentStatus {
+    /// The engine that runs.
+    pub engine: String,
+    /// Nodes with a running agent and nodes that should have one, as `available/desired`.
+    pub nodes: String,
+    /// Nodes that should run the agent.
+    pub desired: i32,
+    /// Nodes that run this generation of it.
+    pub updated: i32,
+    /// Nodes on which the agent is available.
+    pub available: i32,
+    /// The hash of the agent's configuration, which is also part of its `ConfigMap`'s name.
+    pub config_hash: String,
+}
+
+/// Sidecars that the webhook has added under this policy.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InjectionStatus {
+    /// Pods that carry streaming sidecars.
+    pub streaming: i64,
+}
+
+/// The types of the conditions in a policy's status.
+pub mod condition_type {
+    /// Everything that the policy asks for runs.
+    pub const READY: &str = "Ready";
+    /// A change is on its way; absent otherwise.
+    pub const RECONCILING: &str = "Reconciling";
+    /// The change cannot go on without somebody's help; absent otherwise.
+    pub const STALLED: &str = "Stalled";
+    /// The policy could be compiled and everything that it names exists.
+    pub const CONFIG_ACCEPTED: &str = "ConfigAccepted";
+    /// The node agent runs this generation on every reachable node.
+    pub const NODE_AGENT_READY: &str = "NodeAgentReady";
+}
