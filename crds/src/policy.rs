@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{LocalObjectReference, ResourceRequirements, Toleration};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::{CustomResource, KubeSchema};
@@ -158,7 +159,7 @@ pub struct AgentPod {
 
     /// CPU and memory of the agent. Absent: 50m and 128Mi requested, memory limited to 512Mi.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resources: Option<ResourceRequirements>,
+    pub resources: Option<Resources>,
 
     /// Only nodes with these labels run the agent. Absent: every Linux node.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -172,6 +173,24 @@ pub struct AgentPod {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub priority_class_name: Option<String>,
+}
+
+/// CPU and memory of a container, as quantities: `{requests: {cpu: 50m, memory: 128Mi}, limits: {memory: 512Mi}}`.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
+pub struct Resources {
+    /// What the scheduler reserves.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub requests: BTreeMap<String, Quantity>,
+    /// What the container may use at most.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, Quantity>,
+}
+
+impl From<Resources> for ResourceRequirements {
+    fn from(resources: Resources) -> Self {
+        let present = |quantities: BTreeMap<_, _>| Some(quantities).filter(|map| !map.is_empty());
+        Self { requests: present(resources.requests), limits: present(resources.limits), claims: None }
+    }
 }
 
 /// How a change reaches the nodes.
@@ -210,7 +229,7 @@ pub struct StreamingSidecar {
 
     /// CPU and memory of one sidecar. Absent: 5m and 16Mi requested, 100m and 32Mi the limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resources: Option<ResourceRequirements>,
+    pub resources: Option<Resources>,
 }
 
 /// What happens when no volume of the pod covers an annotated file.
