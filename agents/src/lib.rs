@@ -2,4 +2,30 @@
 //!
 //! `LoggingPolicySpec` → [`pipeline::Pipeline`] (engine-neutral, checked) → [`config::AgentConfig`] (files, arguments, mounts).
 
+mod compile;
 pub mod config;
+mod error;
+mod fluent_bit;
+mod otel;
+pub mod pipeline;
+mod quantity;
+mod selector;
+pub mod url;
+
+use tributary_crds::policy::Engine;
+
+pub use compile::compile;
+pub use error::CompileError;
+
+use config::AgentConfig;
+use pipeline::Pipeline;
+
+/// Renders a checked pipeline for its engine.
+///
+/// The same pipeline always gives the same bytes, so a hash of the result tells whether agents must be replaced.
+pub fn render(pipeline: &Pipeline) -> Result<AgentConfig, CompileError> {
+    match pipeline.engine {
+        Engine::OpenTelemetryCollector => otel::render(pipeline),
+        Engine::FluentBit => fluent_bit::render(pipeline),
+    }
+}

@@ -1,0 +1,186 @@
+//! The engine-neutral model: what is collected, what is kept, where it goes. Everything in it has been checked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tributary_crds::auth::SecretKeyRef;
+use tributary_crds::condition::Field;
+use tributary_crds::output::{OtlpProtocol, WhenFull};
+use tributary_crds::policy::Engine;
+
+use crate::url::Url;
+
+/// What one policy's agent does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pipeline {
+    /// The policy's name: lower-case letters, digits and dashes, at most 40.
+    pub policy: String,
+    /// The program that does it.
+    pub engine: Engine,
+    /// Which pods' records are kept: those that meet every predicate.
+    pub selection: Vec<Predicate>,
+    /// Where the kept records go, in the policy's order; names are unique.
+    pub outputs: Vec<Output>,
+    /// What the agent's container may use, in bytes.
+    pub memory_limit: u64,
+}
+
+/// One destination with everything that belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// Lower-case letters, digits and dashes, at most 40.
+    pub name: String,
+    /// Where to.
+    pub destination: Destination,
+    /// Only records that meet every predicate.
+    pub conditions: Vec<Predicate>,
+    /// How the agent proves who it is.
+    pub auth: Option<Auth>,
+    /// How the agent checks who it talks to. Absent: by the system's certificate authorities.
+    pub tls: Option<Tls>,
+    /// What waits on the node's disk.
+    pub buffer: Buffer,
+}
+
+/// Where records go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Elasticsearch.
+    Elasticsearch {
+        /// The server, with a path when a proxy adds one.
+        url: Url,
+        /// The index or data stream.
+        index: String,
+    },
+    /// Grafana Loki, by OTLP.
+    Loki {
+        /// The server, without a path.
+        url: Url,
+        /// `X-Scope-OrgID`.
+        tenant_id: Option<String>,
+    },
+    /// An OTLP receiver.
+    Otlp {
+        /// The base, to which OTLP over HTTP adds `/v1/logs`.
+        endpoint: Url,
+        /// HTTP or gRPC.
+        protocol: OtlpProtocol,
+    },
+    /// A web server that takes JSON lines.
+    Http {
+        /// Where to POST.
+        url: Url,
+        /// Header name to value.
+        headers: BTreeMap<String, String>,
+    },
+    /// The agent's stdout.
+    Stdout,
+    /// A file directly in `/var/log/tributary`.
+    File {
+        /// Its name there.
+        name: String,
+    },
+}
+
+/// How the agent proves who it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// HTTP basic authentication.
+    Basic {
+        /// The user.
+        username: String,
+        /// The password.
+        password: SecretKeyRef,
+    },
+    /// `Authorization: Bearer TOKEN`.
+    Bearer {
+        /// The token.
+        token: SecretKeyRef,
+    },
+}
+
+/// How the agent checks who it talks to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// Certificate authorities in PEM. Absent: those of the agent's image.
+    pub ca: Option<SecretKeyRef>,
+    /// The name that the server's certificate must carry. Absent: the host of the address.
+    pub server_name: Option<String>,
+    /// Accept any certificate.
+    pub insecure_skip_verify: bool,
+}
+
+/// What waits on the node's disk while a destination is slow or away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Buffer {
+    /// Bytes.
+    pub max_size: u64,
+    /// What happens when that is reached; one that the engine can do.
+    pub when_full: WhenFull,
+}
+
+/// One test of one subject. A list of predicates is met when each of them is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Predicate {
+    /// What is looked at.
+    pub subject: Subject,
+    /// What is asked of it.
+    pub test: Test,
+}
+
+/// What a predicate looks at.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// A field of the standard record.
+    Record(Field),
+    /// A label of the pod's namespace, by its key.
+    NamespaceLabel(String),
+}
+
+/// What a predicate asks. A record without the subject meets `NotIn`, `NotMatches` and `Exists(false)` and no other,
+/// which is also what Kubernetes' selectors mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Test {
+    /// Equals one of these.
+    In(Vec<String>),
+    /// Equals none of these, or is absent.
+    NotIn(Vec<String>),
+    /// Contains a match of this expression.
+    Matches(String),
+    /// Contains no match of this expression, or is absent.
+    NotMatches(String),
+    /// Is present, or is not.
+    Exists(bool),
+}
+
+impl Pipeline {
+    /// Every key of a Secret that the agent needs; all are in the namespace `tributary-agents`.
+    pub fn secrets(&self) -> BTreeSet<SecretKeyRef> {
+        self.outputs.iter().flat_map(Output::secrets).cloned().collect()
+    }
+
+    /// The keys of namespace labels that the selection looks at.
+    pub fn namespace_labels(&self) -> BTreeSet<&str> {
+        self.selection
+            .iter()
+            .filter_map(|predicate| match &predicate.subject {
+                Subject::NamespaceLabel(key) => Some(key.as_str()),
+                Subject::Record(_) => None,
+            })
+            .collect()
+    }
+
+    /// Whether an output writes files to the node.
+    pub fn writes_files(&self) -> bool {
+        self.outputs.iter().any(|output| matches!(output.destination, Destination::File { .. }))
+    }
+}
+
+impl Output {
+    fn secrets(&self) -> impl Iterator<Item = &SecretKeyRef> {
+        let credential = self.auth.as_ref().map(|auth| match auth {
+            Auth::Basic { password, .. } => password,
+            Auth::Bearer { token } => token,
+        });
+        credential.into_iter().chain(self.tls.as_ref().and_then(|tls| tls.ca.as_ref()))
+    }
+}
