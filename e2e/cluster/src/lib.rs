@@ -1,1 +1,30 @@
-//! A real cluster on one machine.
+//! A real Kubernetes on one machine, for Tributary's tests and its demo.
+//!
+//! Everything is built from Go modules (`e2e/components/`) or comes from Debian packages, so a fresh machine needs only
+//! Go, Rust and, for the whole cluster, root.
+//!
+//! * [`components`]: builds the programs once and keeps them in a cache outside the checkout.
+//! * [`ControlPlane`]: etcd and kube-apiserver, without root, for tests of the API: accepted and refused objects,
+//!   webhooks, RBAC, controllers. Ends with the value, or with the process.
+//! * [`pki`]: the certificates, of use to test servers too.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), tributary_cluster::Error> {
+//! let control_plane = tributary_cluster::ControlPlane::start().await?;
+//! let pods: kube::Api<k8s_openapi::api::core::v1::Pod> = kube::Api::all(control_plane.client());
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod components;
+mod control_plane;
+mod daemon;
+mod error;
+mod keeper;
+mod kubeconfig;
+pub mod pki;
+mod ready;
+
+pub use components::{Component, Progress};
+pub use control_plane::ControlPlane;
+pub use error::Error;
