@@ -1,0 +1,361 @@
+//! One file's content, from its first byte to where it was last read: a generation of a name, whatever it is called by now.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Instant;
+
+use crate::identity::{FileKey, Fingerprint, WINDOW};
+
+/// Bytes read and written at once: as much as a pipe holds by default (pipe(7)).
+pub const CHUNK: usize = 64 * 1024;
+
+/// A buffer for [`Generation::read`]: the window before the offset, and a chunk after it.
+pub fn read_buffer() -> Vec<u8> {
+    vec![0; WINDOW + CHUNK]
+}
+
+/// How far a file has been read, and by what it is known again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// Bytes read and written out, from the file's start.
+    pub offset: u64,
+    /// The bytes just before the offset.
+    pub marker: Fingerprint,
+    /// The bytes at the file's start.
+    pub head: Fingerprint,
+}
+
+impl Position {
+    /// Nothing read yet.
+    pub const START: Self = Self {
+        offset: 0,
+        marker: Fingerprint::EMPTY,
+        head: Fingerprint::EMPTY,
+    };
+
+    /// The end of `file`, whose size is `size`: everything in it counts as read.
+    pub fn at_end(file: &File, size: u64) -> io::Result<Self> {
+        let mut window = [0; WINDOW];
+        let head = Fingerprint::of_head(read_fully(file, &mut window, 0, size)?);
+        let start = size.saturating_sub(WINDOW as u64);
+        let tail = read_fully(file, &mut window, start, size - start)?;
+        Ok(Self {
+            offset: start + tail.len() as u64,
+            marker: Fingerprint::of_tail(tail),
+            head,
+        })
+    }
+
+    /// Whether `file` has the bytes that were just before the offset, so that its rest follows on what was read.
+    pub fn continues_in(&self, file: &File) -> io::Result<bool> {
+        let mut window = [0; WINDOW];
+        let start = self.offset.saturating_sub(self.marker.len() as u64);
+        Ok(self
+            .marker
+            .matches(read_fully(file, &mut window, start, self.marker.len() as u64)?))
+    }
+
+    /// Whether `file` starts as the file that was read did. Nothing is known of a file of which nothing was read.
+    pub fn starts_like(&self, file: &File) -> io::Result<bool> {
+        let mut window = [0; WINDOW];
+        let start = read_fully(file, &mut window, 0, self.head.len() as u64)?;
+        Ok(!self.head.is_empty() && self.head.matches(start))
+    }
+}
+
+/// Reads up to `length` bytes (at most [`WINDOW`]) at `offset`; fewer at the file's end.
+fn read_fully<'a>(
+    file: &File,
+    window: &'a mut [u8; WINDOW],
+    offset: u64,
+    length: u64,
+) -> io::Result<&'a [u8]> {
+    let length = usize::try_from(length).unwrap_or(WINDOW).min(WINDOW);
+    let read = read_up_to(file, &mut window[..length], offset)?;
+    Ok(&window[..read])
+}
+
+/// Reads until `buffer` is full or the file ends.
+fn read_up_to(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read_at(&mut buffer[filled..], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// Names a generation for as long as the process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GenerationId(pub u64);
+
+/// What reading found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// Nothing after the offset.
+    End,
+    /// Bytes after the offset, at this range of the buffer; a full chunk when more may follow.
+    Data(Range<usize>),
+    /// The file is shorter than the offset, or other bytes are before it: it was truncated or overwritten.
+    Changed,
+}
+
+/// A file that is being read, or was.
+#[derive(Debug)]
+pub struct Generation {
+    /// Its name in this process. A generation that goes on in a copy keeps it there.
+    pub id: GenerationId,
+    /// Which file it is.
+    pub key: FileKey,
+    /// How far it has been read.
+    pub position: Position,
+    /// The open file; `None` once it has been quiet for long.
+    pub file: Option<File>,
+    /// Where its position is kept in the checkpoint.
+    pub slot: Option<usize>,
+    /// Bytes of an unfinished line that were seen at the end, and since when.
+    pub unfinished: Option<(usize, Instant)>,
+    /// Since when no name that is followed leads here.
+    pub retired: Option<Instant>,
+    /// Since when reading finds nothing; `None` while there may be more.
+    pub quiet_since: Option<Instant>,
+    /// When bytes of it were written out last.
+    pub last_byte: Instant,
+    /// Leading zero bytes are passed over: a writer that did not open for appending goes on at its old offset after a
+    /// truncation, and the kernel fills the file with zeros up to there.
+    pub skip_hole: bool,
+}
+
+impl Generation {
+    /// A generation that is read on from `position`.
+    pub fn new(id: GenerationId, key: FileKey, file: Option<File>, position: Position, now: Instant) -> Self {
+        Self {
+            id,
+            key,
+            position,
+            file,
+            slot: None,
+            unfinished: None,
+            retired: None,
+            quiet_since: None,
+            last_byte: now,
+            skip_hole: false,
+        }
+    }
+
+    /// Reads what follows the offset. A closed file has nothing.
+    pub fn read(&self, buffer: &mut [u8]) -> io::Result<Reading> {
+        let Some(file) = &self.file else {
+            return Ok(Reading::End);
+        };
+        let window = self.position.marker.len();
+        let start = self.position.offset - window as u64;
+        // One read for both: what is before the offset vouches for what is after it.
+        let read = read_once(file, &mut buffer[..window + CHUNK], start)?;
+        if read < window || !self.position.marker.matches(&buffer[..window]) {
+            return Ok(Reading::Changed);
+        }
+        Ok(if read == window {
+            Reading::End
+        } else {
+            Reading::Data(window..read)
+        })
+    }
+
+    /// Whether the file was truncated or overwritten since it was read.
+    pub fn has_changed(&self) -> io::Result<bool> {
+        self.file
+            .as_ref()
+            .map_or(Ok(false), |file| Ok(!self.position.continues_in(file)?))
+    }
+
+    /// Moves the offset over `count` bytes that [`Generation::read`] put into `buffer`.
+    pub fn advance(&mut self, buffer: &[u8], count: usize, now: Instant) {
+        let position = &mut self.position;
+        let window = position.marker.len();
+        let seen = &buffer[..window + count];
+        // Until a whole window has been read, the buffer starts where the file starts.
+        if position.offset < WINDOW as u64 {
+            position.head = Fingerprint::of_head(seen);
+        }
+        position.marker = Fingerprint::of_tail(seen);
+        position.offset += count as u64;
+        self.quiet_since = None;
+        self.last_byte = now;
+        self.unfinished = None;
+    }
+
+    /// Starts again at the first byte, under a new name: what follows is another content.
+    pub fn restart(&mut self, id: GenerationId, now: Instant) {
+        self.id = id;
+        self.position = Position::START;
+        self.unfinished = None;
+        self.quiet_since = None;
+        self.last_byte = now;
+        self.skip_hole = true;
+    }
+}
+
+/// One read, which is all that is needed of a regular file; a short one only means to come again.
+fn read_once(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    loop {
+        match file.read_at(buffer, offset) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// What is wrong with a path that should be a regular file.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The kernel refused, or nothing is there.
+    Io(io::Error),
+    /// Something is there that has no content to follow: what it is.
+    NotAFile(&'static str),
+}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// Checks that `metadata` is that of a regular file.
+pub fn require_regular(metadata: &Metadata) -> Result<(), OpenError> {
+    use std::os::unix::fs::FileTypeExt;
+    let kind = metadata.file_type();
+    let what = if kind.is_file() {
+        return Ok(());
+    } else if kind.is_dir() {
+        "a directory"
+    } else if kind.is_fifo() {
+        "a FIFO"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    };
+    Err(OpenError::NotAFile(what))
+}
+
+/// Opens `path` for reading and says which file it is.
+pub fn open_regular(path: &Path) -> Result<(File, Metadata), OpenError> {
+    // Not blocking: a FIFO put there between a look and the opening would stop everything.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)?;
+    let metadata = file.metadata()?;
+    require_regular(&metadata)?;
+    Ok((file, metadata))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn generation(path: &Path) -> Generation {
+        let (file, metadata) = open_regular(path).unwrap();
+        Generation::new(
+            GenerationId(0),
+            FileKey::of(&metadata),
+            Some(file),
+            Position::START,
+            Instant::now(),
+        )
+    }
+
+    fn read_all(generation: &mut Generation, buffer: &mut [u8]) -> Vec<u8> {
+        let mut all = Vec::new();
+        while let Reading::Data(range) = generation.read(buffer).unwrap() {
+            all.extend_from_slice(&buffer[range.clone()]);
+            generation.advance(buffer, range.len(), Instant::now());
+        }
+        all
+    }
+
+    #[test]
+    fn content_is_read_once_whatever_the_chunks() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        let content: Vec<u8> = (0..400_000_u32).map(|i| u8::try_from(i % 251).unwrap()).collect();
+        std::fs::write(&path, &content).unwrap();
+        let mut generation = generation(&path);
+        let mut buffer = read_buffer();
+        assert!(read_all(&mut generation, &mut buffer) == content);
+        assert_eq!(
+            generation.position,
+            Position::at_end(&File::open(&path).unwrap(), 400_000).unwrap()
+        );
+    }
+
+    #[test]
+    fn truncation_is_seen_even_when_the_file_has_grown_past_the_offset_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        std::fs::write(&path, "one\ntwo\n").unwrap();
+        let mut generation = generation(&path);
+        let mut buffer = read_buffer();
+        read_all(&mut generation, &mut buffer);
+        for other in ["", "uno\n", "uno\ndos\n", "uno\ndos\ntres\n"] {
+            std::fs::write(&path, other).unwrap();
+            assert_eq!(
+                generation.read(&mut buffer).unwrap(),
+                Reading::Changed,
+                "{other:?}"
+            );
+            assert!(generation.has_changed().unwrap());
+        }
+        std::fs::write(&path, "one\ntwo\nthree\n").unwrap();
+        assert_eq!(read_all(&mut generation, &mut buffer), b"three\n");
+    }
+
+    #[test]
+    fn the_head_covers_the_first_window_however_slowly_it_came() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        std::fs::write(&path, "").unwrap();
+        let mut generation = generation(&path);
+        let mut buffer = read_buffer();
+        let mut writer = OpenOptions::new().append(true).open(&path).unwrap();
+        for i in 0..100 {
+            writeln!(writer, "line {i}").unwrap();
+            read_all(&mut generation, &mut buffer);
+        }
+        let content = std::fs::read(&path).unwrap();
+        assert_eq!(generation.position.head, Fingerprint::of_head(&content));
+        assert_eq!(generation.position.marker, Fingerprint::of_tail(&content));
+    }
+
+    #[test]
+    fn what_is_not_a_file_is_refused_without_waiting() {
+        let directory = tempfile::tempdir().unwrap();
+        let fifo = directory.path().join("fifo");
+        assert!(
+            std::process::Command::new("mkfifo")
+                .arg(&fifo)
+                .status()
+                .unwrap()
+                .success()
+        );
+        assert!(matches!(open_regular(&fifo), Err(OpenError::NotAFile("a FIFO"))));
+        assert!(matches!(
+            open_regular(directory.path()),
+            Err(OpenError::NotAFile("a directory"))
+        ));
+        assert!(matches!(
+            open_regular(Path::new("/dev/null")),
+            Err(OpenError::NotAFile("a device"))
+        ));
+    }
+}

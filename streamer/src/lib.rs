@@ -1,0 +1,18 @@
+//! Prints growing files to standard output, as `tail -F` does, and loses nothing that the disk still holds.
+//!
+//! The program of a streaming sidecar. It knows files, not Kubernetes. [`tail`] has the tailer, which knows no clock and no
+//! signals; [`follow`] runs it.
+
+pub mod arguments;
+pub mod checkpoint;
+pub mod follow;
+pub mod generation;
+pub mod glob;
+pub mod identity;
+pub mod lineage;
+pub mod output;
+pub mod report;
+mod rotation;
+pub mod siblings;
+pub mod stop;
+pub mod tail;

@@ -1,0 +1,73 @@
+//! One name that is followed, and the files that were behind it, oldest first.
+
+use std::path::{Path, PathBuf};
+
+use crate::checkpoint::{Record, name_hash};
+use crate::generation::{Generation, GenerationId};
+use crate::identity::FileKey;
+use crate::report::Trouble;
+
+/// A followed name and its generations.
+#[derive(Debug)]
+pub struct Lineage {
+    /// The path, as it was given or found.
+    pub name: PathBuf,
+    /// Which file the name leads to now. It may belong to another lineage, when several names lead to one file.
+    pub current: Option<FileKey>,
+    /// Files read for this name, in the order in which they were written.
+    pub generations: Vec<Generation>,
+    /// Whether to look for rotated files once more: one that is renamed during a look can be missed by it.
+    pub look_again: bool,
+    /// What is wrong with the name.
+    pub trouble: Trouble,
+    name_hash: u64,
+}
+
+impl Lineage {
+    /// A name of which nothing was read yet.
+    pub fn new(name: PathBuf) -> Self {
+        let name_hash = name_hash(&name);
+        Self {
+            name,
+            current: None,
+            generations: Vec::new(),
+            look_again: false,
+            trouble: Trouble::default(),
+            name_hash,
+        }
+    }
+
+    /// The name, for comparing with [`Record::name`].
+    pub fn name_hash(&self) -> u64 {
+        self.name_hash
+    }
+
+    /// The name, for messages.
+    pub fn name(&self) -> &Path {
+        &self.name
+    }
+
+    /// Where the generation `id` is now.
+    pub fn place_of(&self, id: GenerationId) -> Option<usize> {
+        self.generations.iter().position(|generation| generation.id == id)
+    }
+
+    /// Where an older generation belongs: before the file that the name leads to, or last.
+    pub fn place_of_older(&self) -> usize {
+        let current = |generation: &Generation| Some(generation.key) == self.current;
+        self.generations
+            .iter()
+            .position(current)
+            .unwrap_or(self.generations.len())
+    }
+
+    /// What the checkpoint keeps of the generation at `place`.
+    pub fn record(&self, place: usize) -> Record {
+        let generation = &self.generations[place];
+        Record {
+            name: self.name_hash,
+            key: generation.key,
+            position: generation.position,
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! What happened between two looks: truncated files and their copies, rotated files that were never seen under their own name.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::time::Instant;
+
+use crate::generation::{Generation, GenerationId, Position, open_regular};
+use crate::identity::FileKey;
+use crate::siblings::{self, Sibling};
+use crate::tail::Tailer;
+
+/// A generation just before it was truncated.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Truncated {
+    /// Which generation it was; a copy that goes on after it takes this name.
+    was: GenerationId,
+    /// Which generation the file holds now, to stand after the copy.
+    now_is: GenerationId,
+    position: Position,
+}
+
+/// What an unknown rotated file is.
+enum Kind {
+    /// It has been read this far, under another name or as another copy.
+    ReadTo(Position),
+    /// Nothing of it was read.
+    Unread,
+    /// Nothing of it has to be read.
+    NotOurs,
+}
+
+impl<W: Write> Tailer<W> {
+    /// Whether a generation that was closed, or opened under another name, is this file; if so it is read on.
+    pub(crate) fn reuse_known(&mut self, key: FileKey, file: &File, now: Instant) -> bool {
+        if self.find(key, |generation| generation.file.is_some()).is_some() {
+            return true;
+        }
+        let Some((lineage, place)) = self.find(key, |_| true) else {
+            return false;
+        };
+        let in_use = self.is_current(key);
+        let generation = &mut self.lineages[lineage].generations[place];
+        match (generation.position.continues_in(file), file.try_clone()) {
+            (Ok(true), Ok(file)) => {
+                let grown = file
+                    .metadata()
+                    .is_ok_and(|metadata| metadata.size() > generation.position.offset);
+                if in_use || grown {
+                    generation.file = Some(file);
+                    generation.quiet_since = None;
+                    generation.last_byte = now;
+                    generation.retired = None;
+                }
+                true
+            }
+            // Another file with the number of one that is gone.
+            _ => {
+                self.remove(lineage, place, now);
+                false
+            }
+        }
+    }
+
+    /// Deals with truncations that no reading has met yet, so that their copies are known as copies.
+    pub(crate) fn settle_truncated(&mut self, lineage: usize, now: Instant) {
+        let mut place = 0;
+        while place < self.lineages[lineage].generations.len() {
+            let id = self.lineages[lineage].generations[place].id;
+            if self.lineages[lineage].generations[place]
+                .has_changed()
+                .unwrap_or(false)
+            {
+                self.follow_truncation(lineage, place, now);
+            }
+            place = self.lineages[lineage]
+                .place_of(id)
+                .map_or(place + 1, |at| at.max(place) + 1);
+        }
+    }
+
+    /// Reads on in the copy that was made before the truncation, and then the file from its start.
+    pub(crate) fn follow_truncation(&mut self, lineage: usize, place: usize, now: Instant) {
+        let now_is = self.new_id();
+        let generation = &mut self.lineages[lineage].generations[place];
+        let truncated = Truncated {
+            was: generation.id,
+            now_is,
+            position: generation.position,
+        };
+        let unfinished = generation.unfinished.map_or(0, |(length, _)| length);
+        generation.restart(now_is, now);
+        let copied = self.adopt_siblings(lineage, Some(truncated), now);
+        if unfinished > 0 && !copied {
+            let name = self.lineages[lineage].name();
+            self.reporter.say(format_args!(
+                "lost: {name:?} was truncated with {unfinished} bytes of an unfinished line in it, and no copy has them"
+            ));
+        }
+        let at = self.lineages[lineage]
+            .place_of(now_is)
+            .expect("a truncated generation stays in its lineage");
+        self.save(lineage, at, now);
+    }
+
+    /// Takes the rotated files beside a name that nobody has read, in the order in which they were written. Returns whether one of
+    /// them goes on after what was read of the file that was truncated.
+    pub(crate) fn adopt_siblings(
+        &mut self,
+        lineage: usize,
+        truncated: Option<Truncated>,
+        now: Instant,
+    ) -> bool {
+        let found = match siblings::scan(self.lineages[lineage].name()) {
+            Ok(found) => found,
+            Err(error) => {
+                if error.kind() != io::ErrorKind::NotFound {
+                    let name = self.lineages[lineage].name();
+                    self.reporter.say(format_args!(
+                        "cannot list the directory of {name:?} ({error}): files rotated between two looks are not found"
+                    ));
+                }
+                return false;
+            }
+        };
+        let mut copied = false;
+        let mut seen = BTreeSet::new();
+        for sibling in found {
+            // Names that are followed themselves are looked at under their own name.
+            if !self.lineages.iter().any(|lineage| lineage.name == sibling.path) {
+                seen.insert(sibling.key);
+                copied |= self.adopt(lineage, &sibling, truncated, now);
+            }
+        }
+        self.forget_gone(lineage, &seen, now);
+        copied
+    }
+
+    fn adopt(
+        &mut self,
+        lineage: usize,
+        sibling: &Sibling,
+        truncated: Option<Truncated>,
+        now: Instant,
+    ) -> bool {
+        if self
+            .find(sibling.key, |generation| generation.file.is_some())
+            .is_some()
+        {
+            return false;
+        }
+        // Without permission, or gone again: it is known no better than before.
+        let Ok((file, metadata)) = open_regular(&sibling.path) else {
+            return false;
+        };
+        let key = FileKey::of(&metadata);
+        if self.reuse_known(key, &file, now) {
+            return false;
+        }
+        let Ok(kind) = self.kind_of(lineage, sibling, &file, metadata.size(), truncated) else {
+            return false;
+        };
+        let (position, id) = match kind {
+            Kind::NotOurs => return false,
+            Kind::Unread => (Position::START, None),
+            Kind::ReadTo(position) => (
+                position,
+                truncated
+                    .filter(|truncated| truncated.position == position)
+                    .map(|truncated| truncated.was),
+            ),
+        };
+        let copied = id.is_some();
+        let id = id.unwrap_or_else(|| self.new_id());
+        let done = position.offset == metadata.size();
+        let mut generation = Generation::new(id, key, (!done).then_some(file), position, now);
+        generation.retired = Some(now);
+        let found = &mut self.lineages[lineage];
+        let place = truncated.and_then(|truncated| found.place_of(truncated.now_is));
+        let place = place.unwrap_or_else(|| found.place_of_older());
+        found.generations.insert(place, generation);
+        self.save(lineage, place, now);
+        copied
+    }
+
+    /// Finds out what an unknown rotated file is.
+    fn kind_of(
+        &self,
+        lineage: usize,
+        sibling: &Sibling,
+        file: &File,
+        size: u64,
+        truncated: Option<Truncated>,
+    ) -> io::Result<Kind> {
+        let name = self.lineages[lineage].name_hash();
+        for record in self.resumed.iter().filter(|record| record.key == sibling.key) {
+            if record.position.continues_in(file)? {
+                return Ok(Kind::ReadTo(record.position));
+            }
+        }
+        // What was there before the first start is history.
+        if self.first_look && !self.resumed.iter().any(|record| record.name == name) {
+            return Position::at_end(file, size).map(Kind::ReadTo);
+        }
+        if let Some(Truncated { position, .. }) = truncated {
+            if size >= position.offset && position.offset > 0 && position.continues_in(file)? {
+                return Ok(Kind::ReadTo(position));
+            }
+            if size < position.offset && position.starts_like(file)? {
+                return Position::at_end(file, size).map(Kind::ReadTo);
+            }
+        }
+        for generation in &self.lineages[lineage].generations {
+            if generation.position.starts_like(file)? && is_copy(generation, file, size)? {
+                return Position::at_end(file, size).map(Kind::ReadTo);
+            }
+        }
+        Ok(if sibling.certain {
+            Kind::Unread
+        } else {
+            Kind::NotOurs
+        })
+    }
+
+    /// Forgets closed generations of which the directory has nothing any more.
+    fn forget_gone(&mut self, lineage: usize, seen: &BTreeSet<FileKey>, now: Instant) {
+        let mut place = 0;
+        while place < self.lineages[lineage].generations.len() {
+            let generation = &self.lineages[lineage].generations[place];
+            let key = generation.key;
+            if generation.file.is_none() && !seen.contains(&key) && !self.is_current(key) {
+                self.remove(lineage, place, now);
+            } else {
+                place += 1;
+            }
+        }
+    }
+}
+
+/// Whether the end of `copy` is what the open file of `original` has at that place.
+fn is_copy(original: &Generation, copy: &File, size: u64) -> io::Result<bool> {
+    let Some(file) = &original.file else {
+        return Ok(false);
+    };
+    Position::at_end(copy, size)?.continues_in(file)
+}

@@ -1,0 +1,522 @@
+//! The tailer: looks at names, reads what is new, writes it out.
+//!
+//! Two operations alternate. A look finds out which files the names lead to now and opens new ones at once, so that nothing done
+//! to their names afterwards matters. A round reads what the open files hold, the oldest generation of each name first.
+//! Time is a parameter, so that tests decide how long things take.
+
+use std::collections::BTreeSet;
+use std::fs::{File, Metadata};
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, Instant};
+
+use crate::arguments::{Existing, Options};
+use crate::checkpoint::{Checkpoint, Record};
+use crate::generation::{
+    CHUNK, Generation, GenerationId, OpenError, Position, Reading, open_regular, read_buffer, require_regular,
+};
+use crate::glob::Pattern;
+use crate::identity::FileKey;
+use crate::lineage::Lineage;
+use crate::output::{Output, OutputError};
+use crate::report::{Reporter, Severity, Trouble};
+
+/// How long an unfinished line may wait for its end before it is written as it is.
+pub const UNFINISHED: Duration = Duration::from_secs(1);
+/// How long a file that was deleted is kept open after the last byte: a writer may still have it open, but its blocks stay
+/// allocated for as long as we have.
+pub const DELETED_QUIET: Duration = Duration::from_secs(5);
+/// How long a file that was renamed is kept open after the last byte.
+pub const RENAMED_QUIET: Duration = Duration::from_secs(60);
+/// Bytes of one name after which the other names have their turn.
+const TURN: usize = 1024 * 1024;
+
+struct Source {
+    pattern: Pattern,
+    trouble: Trouble,
+}
+
+/// Follows names and writes what their files hold to one output.
+pub struct Tailer<W> {
+    sources: Vec<Source>,
+    pub(crate) lineages: Vec<Lineage>,
+    output: Output<W>,
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) reporter: Reporter,
+    existing: Existing,
+    /// Positions of an earlier run, during the first look.
+    pub(crate) resumed: Vec<Record>,
+    pub(crate) first_look: bool,
+    buffer: Vec<u8>,
+    next_id: u64,
+    /// Which name begins the next round.
+    turn: usize,
+}
+
+impl<W: Write> Tailer<W> {
+    /// A tailer that has not looked yet.
+    pub fn new(options: &Options, sink: W, mut reporter: Reporter) -> Self {
+        let source = |text| Source {
+            pattern: Pattern::parse(text),
+            trouble: Trouble::default(),
+        };
+        let checkpoint = options
+            .checkpoint
+            .as_deref()
+            .map_or_else(Checkpoint::default, |directory| {
+                Checkpoint::in_directory(directory, &options.patterns)
+            });
+        Self {
+            sources: options.patterns.iter().map(|text| source(text)).collect(),
+            lineages: Vec::new(),
+            output: Output::new(sink),
+            resumed: checkpoint.load(&mut reporter),
+            checkpoint,
+            reporter,
+            existing: options.existing,
+            first_look: true,
+            buffer: read_buffer(),
+            next_id: 0,
+            turn: 0,
+        }
+    }
+
+    /// What the output goes to.
+    pub fn sink(&self) -> &W {
+        self.output.sink()
+    }
+
+    /// Finds out which files the names lead to now.
+    pub fn look(&mut self, now: Instant) {
+        self.discover(now);
+        for lineage in 0..self.lineages.len() {
+            self.visit(lineage, now);
+        }
+        self.close_quiet(now);
+        self.forget_names();
+        self.first_look = false;
+        self.resumed = Vec::new();
+        self.write_checkpoint(now);
+    }
+
+    /// Reads and writes up to [`TURN`] bytes of each name. Returns whether there was anything.
+    ///
+    /// # Errors
+    /// When nobody reads the output any more.
+    pub fn round(&mut self, now: Instant) -> Result<bool, OutputError> {
+        self.round_of(now, false)
+    }
+
+    /// Reads everything that the files hold now, unfinished lines too. Returns whether there was anything.
+    ///
+    /// # Errors
+    /// When nobody reads the output any more.
+    pub fn drain_round(&mut self, now: Instant) -> Result<bool, OutputError> {
+        self.round_of(now, true)
+    }
+
+    /// Says on standard error what has not been read, and returns how many bytes that is.
+    pub fn report_unread(&mut self) -> u64 {
+        let mut total = 0;
+        for lineage in &self.lineages {
+            for generation in &lineage.generations {
+                let size = generation
+                    .file
+                    .as_ref()
+                    .and_then(|file| file.metadata().ok())
+                    .map_or(0, |meta| meta.size());
+                let unread = size.saturating_sub(generation.position.offset);
+                if unread > 0 {
+                    self.reporter.say(format_args!(
+                        "stopped with {unread} bytes of {:?} unread",
+                        lineage.name()
+                    ));
+                }
+                total += unread;
+            }
+        }
+        total
+    }
+
+    pub(crate) fn new_id(&mut self) -> GenerationId {
+        self.next_id += 1;
+        GenerationId(self.next_id)
+    }
+
+    /// Whether a name that is followed leads to this file.
+    pub(crate) fn is_current(&self, key: FileKey) -> bool {
+        self.lineages.iter().any(|lineage| lineage.current == Some(key))
+    }
+
+    /// The lineage and place of the generation with this key that `wanted` accepts.
+    pub(crate) fn find(&self, key: FileKey, wanted: impl Fn(&Generation) -> bool) -> Option<(usize, usize)> {
+        self.lineages.iter().enumerate().find_map(|(lineage, found)| {
+            let place = found
+                .generations
+                .iter()
+                .position(|generation| generation.key == key && wanted(generation))?;
+            Some((lineage, place))
+        })
+    }
+
+    /// Adds the names that the patterns stand for now.
+    fn discover(&mut self, now: Instant) {
+        let mut names = BTreeSet::new();
+        for source in &mut self.sources {
+            let before = names.len();
+            let expanded = source.pattern.expand(&mut names);
+            let pattern = source.pattern.as_path();
+            match expanded {
+                Err((directory, error)) => {
+                    source.trouble.note(Severity::Wrong, now, &mut self.reporter, || {
+                        format!("cannot list {directory:?} for {pattern:?} ({error}): trying again")
+                    })
+                }
+                Ok(()) if names.len() == before && !source.pattern.is_literal() => {
+                    source
+                        .trouble
+                        .note(Severity::Missing, now, &mut self.reporter, || {
+                            format!("no file matches {pattern:?} yet: waiting for one")
+                        });
+                }
+                Ok(()) => source
+                    .trouble
+                    .clear(&mut self.reporter, format_args!("a file matches {pattern:?} now")),
+            }
+        }
+        names.retain(|name| !self.lineages.iter().any(|lineage| lineage.name == *name));
+        self.lineages.extend(names.into_iter().map(Lineage::new));
+    }
+
+    /// Finds out which file one name leads to, and what became of those it led to before.
+    fn visit(&mut self, lineage: usize, now: Instant) {
+        let before = self.lineages[lineage].current;
+        let found = self.resolve(lineage, before);
+        let after = match found {
+            Ok(None) => before,
+            Ok(Some((file, metadata))) => {
+                let key = FileKey::of(&metadata);
+                self.lineages[lineage].current = Some(key);
+                self.attach(lineage, file, key, metadata.size(), now);
+                Some(key)
+            }
+            Err(error) => {
+                self.note_trouble(lineage, &error, now);
+                None
+            }
+        };
+        if after.is_some() {
+            let Lineage { name, trouble, .. } = &mut self.lineages[lineage];
+            trouble.clear(&mut self.reporter, format_args!("following {name:?} now"));
+        }
+        self.lineages[lineage].current = after;
+        if after != before || self.first_look || self.lineages[lineage].look_again {
+            self.lineages[lineage].look_again = after != before;
+            self.settle_truncated(lineage, now);
+            self.adopt_siblings(lineage, None, now);
+        }
+    }
+
+    /// Opens what a name leads to; `None` when that is the file it led to `before`.
+    fn resolve(
+        &self,
+        lineage: usize,
+        before: Option<FileKey>,
+    ) -> Result<Option<(File, Metadata)>, OpenError> {
+        let name = self.lineages[lineage].name();
+        let metadata = std::fs::metadata(name)?;
+        require_regular(&metadata)?;
+        let key = FileKey::of(&metadata);
+        let same = before == Some(key) && self.find(key, |generation| generation.file.is_some()).is_some();
+        if same {
+            Ok(None)
+        } else {
+            open_regular(name).map(Some)
+        }
+    }
+
+    /// Makes sure that a file to which a name leads is read by somebody.
+    fn attach(&mut self, lineage: usize, file: File, key: FileKey, size: u64, now: Instant) {
+        if self.reuse_known(key, &file, now) {
+            return;
+        }
+        let record = self.resumed.iter().find(|record| record.key == key);
+        let position = match (record, self.existing) {
+            // If it is not the same file any more, the first reading will find that out.
+            (Some(record), _) => record.position,
+            (None, Existing::End) if self.first_look => {
+                Position::at_end(&file, size).unwrap_or(Position::START)
+            }
+            (None, Existing::End | Existing::Beginning) => Position::START,
+        };
+        let generation = Generation::new(self.new_id(), key, Some(file), position, now);
+        self.lineages[lineage].generations.push(generation);
+    }
+
+    fn note_trouble(&mut self, lineage: usize, error: &OpenError, now: Instant) {
+        let Lineage { name, trouble, .. } = &mut self.lineages[lineage];
+        match error {
+            OpenError::NotAFile(what) => trouble.note(Severity::Wrong, now, &mut self.reporter, || {
+                format!("{name:?} is {what}: put a regular file there, or name another path")
+            }),
+            OpenError::Io(error) if error.kind() == io::ErrorKind::NotFound => {
+                trouble.note(Severity::Missing, now, &mut self.reporter, || {
+                    format!("{name:?} does not exist yet: waiting for it")
+                });
+            }
+            OpenError::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                trouble.note(Severity::Wrong, now, &mut self.reporter, || {
+                    let who = std::fs::metadata(&*name).map_or_else(
+                        |_| "a user who may search its directory".to_owned(),
+                        |meta| {
+                            format!(
+                                "user {} or group {} (mode {:o})",
+                                meta.uid(),
+                                meta.gid(),
+                                meta.mode() & 0o7777
+                            )
+                        },
+                    );
+                    format!("no permission to read {name:?}: make it readable, or run as {who}")
+                });
+            }
+            OpenError::Io(error) => trouble.note(Severity::Wrong, now, &mut self.reporter, || {
+                format!("cannot open {name:?} ({error}): trying again")
+            }),
+        }
+    }
+
+    /// Closes files that no name leads to and that have been quiet for long.
+    fn close_quiet(&mut self, now: Instant) {
+        for lineage in 0..self.lineages.len() {
+            let mut place = 0;
+            while place < self.lineages[lineage].generations.len() {
+                let in_use = self.is_current(self.lineages[lineage].generations[place].key);
+                let generation = &mut self.lineages[lineage].generations[place];
+                generation.retired = if in_use {
+                    None
+                } else {
+                    generation.retired.or(Some(now))
+                };
+                let Some(quiet_since) = generation.quiet_since.filter(|_| !in_use) else {
+                    place += 1;
+                    continue;
+                };
+                let quiet = now.duration_since(quiet_since.max(generation.retired.unwrap_or(now)));
+                let deleted = |file: &File| file.metadata().is_ok_and(|metadata| metadata.nlink() == 0);
+                if quiet >= DELETED_QUIET && generation.file.as_ref().is_some_and(deleted) {
+                    self.remove(lineage, place, now);
+                    continue;
+                }
+                if quiet >= RENAMED_QUIET {
+                    generation.file = None;
+                }
+                place += 1;
+            }
+        }
+    }
+
+    /// Forgets the generation at `place`, here and in the checkpoint.
+    pub(crate) fn remove(&mut self, lineage: usize, place: usize, now: Instant) {
+        let generation = self.lineages[lineage].generations.remove(place);
+        self.checkpoint.release(generation.slot, now, &mut self.reporter);
+    }
+
+    /// Drops names that a glob found once and that are gone, with all their files.
+    fn forget_names(&mut self) {
+        let literal = |lineage: &Lineage| {
+            self.sources
+                .iter()
+                .any(|source| source.pattern.is_literal() && source.pattern.as_path() == lineage.name)
+        };
+        self.lineages.retain(|lineage| {
+            lineage.current.is_some() || !lineage.generations.is_empty() || literal(lineage)
+        });
+    }
+
+    /// Writes all positions when there is no file with them yet, or no longer.
+    fn write_checkpoint(&mut self, now: Instant) {
+        if !self.checkpoint.is_due(now) {
+            return;
+        }
+        let places = self
+            .lineages
+            .iter()
+            .flat_map(|lineage| (0..lineage.generations.len()).map(move |at| (lineage, at)));
+        let records: Vec<Record> = places.map(|(lineage, place)| lineage.record(place)).collect();
+        if self.checkpoint.create(&records, now, &mut self.reporter) {
+            let generations = self
+                .lineages
+                .iter_mut()
+                .flat_map(|lineage| lineage.generations.iter_mut());
+            for (slot, generation) in generations.enumerate() {
+                generation.slot = Some(slot);
+            }
+        }
+    }
+
+    fn round_of(&mut self, now: Instant, draining: bool) -> Result<bool, OutputError> {
+        let mut any = false;
+        let count = self.lineages.len();
+        // Whoever has begun a line goes on first.
+        let holder = self
+            .output
+            .open_line()
+            .and_then(|id| self.lineages.iter().position(|one| one.place_of(id).is_some()));
+        if let Some(lineage) = holder {
+            any |= self.read_lineage(lineage, now, draining)?;
+            if !draining && self.is_held(now) {
+                return Ok(any);
+            }
+        }
+        self.turn = self.turn.wrapping_add(1);
+        let turn = self.turn;
+        for lineage in (0..count).map(|step| turn.wrapping_add(step) % count) {
+            if Some(lineage) != holder {
+                any |= self.read_lineage(lineage, now, draining)?;
+            }
+        }
+        Ok(any)
+    }
+
+    /// Whether a line has been begun whose end may still come soon.
+    fn is_held(&self, now: Instant) -> bool {
+        let Some(id) = self.output.open_line() else {
+            return false;
+        };
+        let mut generations = self.lineages.iter().flat_map(|lineage| &lineage.generations);
+        generations
+            .find(|generation| generation.id == id)
+            .is_some_and(|generation| now.duration_since(generation.last_byte) < UNFINISHED)
+    }
+
+    /// Reads the generations of one name in order, as far as its turn goes.
+    fn read_lineage(&mut self, lineage: usize, now: Instant, draining: bool) -> Result<bool, OutputError> {
+        let mut left = TURN;
+        let mut place = 0;
+        while place < self.lineages[lineage].generations.len() && left > 0 {
+            match self.read_generation(lineage, place, now, draining)? {
+                Progress::Read(bytes) => left = left.saturating_sub(bytes),
+                Progress::Truncated => {}
+                Progress::AtEnd => place += 1,
+                Progress::Waiting => break,
+            }
+        }
+        Ok(left < TURN)
+    }
+
+    fn read_generation(
+        &mut self,
+        lineage: usize,
+        place: usize,
+        now: Instant,
+        draining: bool,
+    ) -> Result<Progress, OutputError> {
+        let generation = &mut self.lineages[lineage].generations[place];
+        let range = match generation.read(&mut self.buffer) {
+            Ok(Reading::Data(range)) => range,
+            Ok(Reading::End) => {
+                generation.quiet_since.get_or_insert(now);
+                return Ok(Progress::AtEnd);
+            }
+            Ok(Reading::Changed) => {
+                self.follow_truncation(lineage, place, now);
+                return Ok(Progress::Truncated);
+            }
+            Err(error) => {
+                let Lineage { name, trouble, .. } = &mut self.lineages[lineage];
+                trouble.note(Severity::Wrong, now, &mut self.reporter, || {
+                    format!("cannot read {name:?} ({error}): trying again")
+                });
+                return Ok(Progress::AtEnd);
+            }
+        };
+        let data = &self.buffer[range.clone()];
+        if generation.skip_hole {
+            let zeros = data.iter().take_while(|&&byte| byte == 0).count();
+            generation.skip_hole = zeros == data.len();
+            if zeros > 0 {
+                generation.advance(&self.buffer, zeros, now);
+                return Ok(Progress::Read(zeros));
+            }
+        }
+        let overdue = generation
+            .unfinished
+            .is_some_and(|(_, since)| now.duration_since(since) >= UNFINISHED);
+        let count = match whole_lines(data) {
+            _ if draining => data.len(),
+            // Part of a line that is longer than a chunk, or has waited long enough.
+            0 if overdue || data.len() == CHUNK => data.len(),
+            count => count,
+        };
+        if count == 0 {
+            return Ok(self.wait_for_line_end(lineage, place, range.len(), now));
+        }
+        self.write_out(lineage, place, range.start, count, now)?;
+        Ok(Progress::Read(count))
+    }
+
+    /// Notes that only the beginning of a line is there. Newer files wait a moment for its end when the file was just rotated.
+    fn wait_for_line_end(&mut self, lineage: usize, place: usize, length: usize, now: Instant) -> Progress {
+        let generation = &mut self.lineages[lineage].generations[place];
+        let since = generation.unfinished.map_or(now, |(_, since)| since);
+        generation.unfinished = Some((length, since));
+        let just_rotated = generation
+            .retired
+            .is_some_and(|retired| now.duration_since(retired) < UNFINISHED);
+        if just_rotated {
+            Progress::Waiting
+        } else {
+            Progress::AtEnd
+        }
+    }
+
+    fn write_out(
+        &mut self,
+        lineage: usize,
+        place: usize,
+        start: usize,
+        count: usize,
+        now: Instant,
+    ) -> Result<(), OutputError> {
+        let generations = &self.lineages[lineage].generations;
+        let (id, offset) = (generations[place].id, generations[place].position.offset);
+        let previous = place.checked_sub(1).map(|place| generations[place].id);
+        let continues = offset == 0 && previous.is_some() && previous == self.output.open_line();
+        self.output.write(
+            id,
+            continues,
+            &self.buffer[start..start + count],
+            &mut self.reporter,
+        )?;
+        self.lineages[lineage].generations[place].advance(&self.buffer, count, now);
+        self.save(lineage, place, now);
+        Ok(())
+    }
+
+    /// Keeps the position of the generation at `place`.
+    pub(crate) fn save(&mut self, lineage: usize, place: usize, now: Instant) {
+        let record = self.lineages[lineage].record(place);
+        let slot = &mut self.lineages[lineage].generations[place].slot;
+        self.checkpoint.save(slot, &record, now, &mut self.reporter);
+    }
+}
+
+/// How far reading one generation got.
+enum Progress {
+    /// So many bytes; there may be more.
+    Read(usize),
+    /// It has to be read from the start, after what a copy of it holds.
+    Truncated,
+    /// Nothing more that can be written now.
+    AtEnd,
+    /// Newer generations have to wait too.
+    Waiting,
+}
+
+/// The length of the whole lines at the start of `data`.
+fn whole_lines(data: &[u8]) -> usize {
+    data.iter()
+        .rposition(|&byte| byte == b'\n')
+        .map_or(0, |newline| newline + 1)
+}
