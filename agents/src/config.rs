@@ -4,12 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tributary_crds::auth::SecretKeyRef;
 
+use crate::pipeline::Pipeline;
+
 /// Where an agent's configuration files are mounted.
 pub const CONFIG_DIRECTORY: &str = "/etc/tributary/config";
 /// Where an agent's Secrets are mounted, each key as `NAME/KEY`.
 pub const SECRETS_DIRECTORY: &str = "/etc/tributary/secrets";
 /// Where an agent keeps positions and buffers.
 pub const STATE_DIRECTORY: &str = "/var/lib/tributary";
+/// Where the kubelet has the logs of containers.
+pub const POD_LOGS_DIRECTORY: &str = "/var/log/pods";
+/// Where `file` outputs write.
+pub const FILES_DIRECTORY: &str = "/var/log/tributary";
 
 /// Everything about an agent's pod that depends on the policy's pipeline and on the engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,4 +63,27 @@ pub struct HttpEndpoint {
 /// The path at which a key of a Secret is mounted in the agent's pod.
 pub fn secret_path(key: &SecretKeyRef) -> String {
     format!("{SECRETS_DIRECTORY}/{}/{}", key.name, key.key)
+}
+
+/// The directories of the node that an agent needs. `engine` keeps the state of different engines apart.
+pub(crate) fn host_paths(pipeline: &Pipeline, engine: &str) -> Vec<HostPath> {
+    let same = |name: &str, path: &str, read_only| HostPath {
+        name: name.to_owned(),
+        host_path: path.to_owned(),
+        mount_path: path.to_owned(),
+        read_only,
+    };
+    let mut paths = vec![
+        HostPath {
+            name: "state".to_owned(),
+            host_path: format!("{STATE_DIRECTORY}/{}/{engine}", pipeline.policy),
+            mount_path: STATE_DIRECTORY.to_owned(),
+            read_only: false,
+        },
+        same("pod-logs", POD_LOGS_DIRECTORY, true),
+    ];
+    if pipeline.writes_files() {
+        paths.push(same("files", FILES_DIRECTORY, false));
+    }
+    paths
 }

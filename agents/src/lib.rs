@@ -11,6 +11,7 @@ pub mod pipeline;
 mod quantity;
 mod selector;
 pub mod url;
+mod yaml;
 
 use tributary_crds::policy::Engine;
 

@@ -1,0 +1,209 @@
+//! Where records go.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use tributary_crds::output::{OtlpProtocol, WhenFull};
+
+use super::confmap::text;
+use super::{processors, record};
+use crate::config::{FILES_DIRECTORY, secret_path};
+use crate::pipeline::{Auth, Buffer, Destination, Output, Tls};
+
+/// A queue that cannot hold one batch would block for ever, so none is smaller than a batch of the longest messages.
+pub const LEAST_QUEUE: u64 = 64 << 20;
+/// The most bytes of JSON lines in one POST. A message of the longest size has no more, even when all of it is escaped.
+const LARGEST_POST: u64 = 8 << 20;
+/// How often the Elasticsearch exporter tries; it knows no "for ever", and this many take 2,000 years.
+const ENDLESS_RETRIES: u32 = i32::MAX as u32;
+/// Statuses after which Elasticsearch gets the same request again. Wrong credentials are somebody's to mend, not a
+/// reason to throw records away.
+const RETRY_ON_STATUS: [u16; 8] = [401, 403, 408, 429, 500, 502, 503, 504];
+
+/// The parts of the configuration that one output adds, each under its full name.
+pub struct Rendered {
+    /// The extension that authenticates.
+    pub extension: Option<(String, Value)>,
+    /// In the order in which records pass them.
+    pub processors: Vec<(String, Value)>,
+    /// The exporter.
+    pub exporter: (String, Value),
+}
+
+/// Retries without an end.
+pub fn endless_retry() -> Value {
+    json!({"enabled": true, "initial_interval": "1s", "max_interval": "30s", "max_elapsed_time": "0s"})
+}
+
+/// Renders one output.
+pub fn render(output: &Output) -> Rendered {
+    let name = &output.name;
+    let mut steps = Vec::new();
+    if !output.conditions.is_empty() {
+        steps.push((format!("filter/{name}"), processors::keep_only(&output.conditions)));
+    }
+    let (kind, exporter) = exporter(output);
+    match &output.destination {
+        Destination::Elasticsearch { .. } => steps.push((format!("transform/{name}"), record::elasticsearch())),
+        Destination::Http { .. } | Destination::Stdout | Destination::File { .. } => {
+            steps.push((format!("transform/{name}"), record::standard()));
+        }
+        Destination::Loki { .. } | Destination::Otlp { .. } => {}
+    }
+    if gives_up(output) {
+        steps.push((format!("batch/{name}"), json!({"timeout": "200ms", "send_batch_size": 1024})));
+    }
+    Rendered {
+        extension: output.auth.as_ref().map(|auth| (authenticator(name, auth), authentication(auth))),
+        processors: steps,
+        exporter: (format!("{kind}/{name}"), exporter),
+    }
+}
+
+/// Whether what cannot be delivered is dropped. An error would make the receiver repeat the records to every output;
+/// the batch processor is what keeps errors from it.
+fn gives_up(output: &Output) -> bool {
+    matches!(output.destination, Destination::Stdout | Destination::File { .. })
+        || output.buffer.when_full == WhenFull::DropNewest
+}
+
+/// The exporter's type and settings.
+fn exporter(output: &Output) -> (&'static str, Value) {
+    match &output.destination {
+        Destination::Elasticsearch { url, index } => (
+            "elasticsearch",
+            network(output, [
+                ("endpoints", json!([text(&url.to_string())])),
+                ("logs_index", text(index)),
+                // It would bound all tries of a batch together.
+                ("timeout", json!("0s")),
+                ("retry", json!({
+                    "enabled": true,
+                    "max_retries": ENDLESS_RETRIES,
+                    "initial_interval": "1s",
+                    "max_interval": "30s",
+                    "retry_on_status": RETRY_ON_STATUS,
+                })),
+            ]),
+        ),
+        Destination::Loki { url, tenant_id } => {
+            let mut settings = otlp_http(&format!("{url}/otlp"));
+            if let Some(tenant) = tenant_id {
+                settings.push(("headers", json!({"X-Scope-OrgID": text(tenant)})));
+            }
+            ("otlp_http", network(output, settings))
+        }
+        Destination::Otlp { endpoint, protocol: OtlpProtocol::Http } => {
+            ("otlp_http", network(output, otlp_http(&endpoint.to_string())))
+        }
+        Destination::Otlp { endpoint, protocol: OtlpProtocol::Grpc } => {
+            let mut settings = vec![
+                ("endpoint", text(&endpoint.authority())),
+                ("timeout", json!("30s")),
+                ("retry_on_failure", endless_retry()),
+            ];
+            if !endpoint.https {
+                settings.push(("tls", json!({"insecure": true})));
+            }
+            ("otlp_grpc", network(output, settings))
+        }
+        Destination::Http { url, headers } => (
+            "splunk_hec",
+            network(output, [
+                ("endpoint", text(&url.to_string())),
+                ("headers", http_headers(headers, output.auth.is_some())),
+                // Required, and overwritten by `headers` or by the authenticator.
+                ("token", json!("unused")),
+                ("export_raw", json!(true)),
+                ("disable_compression", json!(true)),
+                ("max_content_length_logs", json!(LARGEST_POST)),
+                ("splunk_app_name", json!("tributary")),
+                ("timeout", json!("30s")),
+                ("retry_on_failure", endless_retry()),
+            ]),
+        ),
+        Destination::Stdout => (
+            "file",
+            json!({"path": "/dev/stdout", "append": true, "encoding": super::LINES, "flush_interval": "200ms"}),
+        ),
+        Destination::File { name } => (
+            "file",
+            json!({
+                "path": text(&format!("{FILES_DIRECTORY}/{name}")),
+                "encoding": super::LINES,
+                "rotation": {"max_megabytes": 100, "max_backups": 3},
+            }),
+        ),
+    }
+}
+
+fn otlp_http(endpoint: &str) -> Vec<(&'static str, Value)> {
+    vec![("endpoint", text(endpoint)), ("timeout", json!("30s")), ("retry_on_failure", endless_retry())]
+}
+
+/// Settings, with those that every exporter with a network has.
+fn network(output: &Output, settings: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+    let mut all: Map<String, Value> = settings.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    all.insert("sending_queue".to_owned(), queue(output.buffer));
+    if let Some(auth) = &output.auth {
+        all.insert("auth".to_owned(), json!({"authenticator": authenticator(&output.name, auth)}));
+    }
+    if let Some(tls) = &output.tls {
+        all.insert("tls".to_owned(), transport_security(tls));
+    }
+    Value::Object(all)
+}
+
+fn queue(buffer: Buffer) -> Value {
+    json!({
+        "enabled": true,
+        "storage": "file_storage/queue",
+        "sizer": "bytes",
+        "queue_size": buffer.max_size.max(LEAST_QUEUE),
+        "num_consumers": 4,
+        "block_on_overflow": buffer.when_full == WhenFull::Block,
+        "batch": {"sizer": "bytes", "flush_timeout": "500ms", "min_size": 1 << 20, "max_size": 4 << 20},
+    })
+}
+
+/// The exporter speaks Splunk's protocol by itself: its own media type and credential are replaced.
+fn http_headers(headers: &BTreeMap<String, String>, authenticated: bool) -> Value {
+    let mut all = Map::new();
+    if !authenticated {
+        all.insert("Authorization".to_owned(), json!(""));
+    }
+    if !headers.keys().any(|name| name.eq_ignore_ascii_case("content-type")) {
+        all.insert("Content-Type".to_owned(), json!("application/x-ndjson"));
+    }
+    all.extend(headers.iter().map(|(name, value)| (name.clone(), text(value))));
+    Value::Object(all)
+}
+
+fn transport_security(tls: &Tls) -> Value {
+    let mut settings = Map::new();
+    if let Some(ca) = &tls.ca {
+        settings.insert("ca_file".to_owned(), text(&secret_path(ca)));
+    }
+    if let Some(name) = &tls.server_name {
+        settings.insert("server_name_override".to_owned(), text(name));
+    }
+    settings.insert("insecure_skip_verify".to_owned(), json!(tls.insecure_skip_verify));
+    Value::Object(settings)
+}
+
+fn authenticator(output: &str, auth: &Auth) -> String {
+    match auth {
+        Auth::Basic { .. } => format!("basicauth/{output}"),
+        Auth::Bearer { .. } => format!("bearertokenauth/{output}"),
+    }
+}
+
+/// Both kinds read the file again when it changes.
+fn authentication(auth: &Auth) -> Value {
+    match auth {
+        Auth::Basic { username, password } => json!({
+            "client_auth": {"username": text(username), "password_file": text(&secret_path(password))},
+        }),
+        Auth::Bearer { token } => json!({"filename": text(&secret_path(token))}),
+    }
+}

@@ -1,0 +1,68 @@
+//! The standard record, as a map in the record's body.
+
+use serde_json::{Value, json};
+
+use super::confmap::texts;
+use super::ottl::{self, POD_LABEL_PREFIX};
+
+/// RFC 3339 with nine digits; the formatter itself knows at most microseconds and leaves trailing zeros out.
+const TIME: &str = "Format(\"%s.%09dZ\", [FormatTime(log.time, \"%Y-%m-%dT%H:%M:%S\"), Nanosecond(log.time)])";
+
+/// Replaces the body by the standard record.
+pub fn standard() -> Value {
+    transform(&[], &[])
+}
+
+/// Replaces the body by the standard record as Elasticsearch wants it, and tells the exporter to send the body as it is.
+pub fn elasticsearch() -> Value {
+    let undot = format!("replace_all_patterns(log.cache[\"labels\"], \"key\", {}, \"_\")", ottl::literal("\\."));
+    let timestamp = "set(log.body[\"@timestamp\"], log.body[\"time\"])".to_owned();
+    let mut transform = transform(&[undot], &[timestamp]);
+    if let Some(groups) = transform["log_statements"].as_array_mut() {
+        groups.push(json!({
+            "context": "scope",
+            "statements": ["set(scope.attributes[\"elastic.mapping.mode\"], \"bodymap\")"],
+        }));
+    }
+    transform
+}
+
+/// `on_labels` are statements on the map `log.cache["labels"]`, `on_body` on the finished record.
+fn transform(on_labels: &[String], on_body: &[String]) -> Value {
+    let prefix = ottl::literal(&format!("^{}", POD_LABEL_PREFIX.replace('.', "\\.")));
+    let mut statements = vec![
+        "set(log.cache[\"labels\"], resource.attributes)".to_owned(),
+        format!("keep_matching_keys(log.cache[\"labels\"], {prefix})"),
+        format!("replace_all_patterns(log.cache[\"labels\"], \"key\", {prefix}, \"\")"),
+    ];
+    statements.extend_from_slice(on_labels);
+    statements.push(format!("set(log.body, {})", body()));
+    statements.extend_from_slice(on_body);
+    statements.push("keep_keys(log.attributes, [])".to_owned());
+    json!({
+        "error_mode": "ignore",
+        "log_statements": [
+            {"context": "log", "statements": texts(&statements)},
+            // What is now in the body need not wait on disk a second time.
+            {"context": "resource", "statements": ["keep_keys(resource.attributes, [])"]},
+        ],
+    })
+}
+
+fn body() -> String {
+    let kubernetes: Vec<String> = [
+        ("namespace_name", "k8s.namespace.name"),
+        ("pod_name", "k8s.pod.name"),
+        ("pod_id", "k8s.pod.uid"),
+        ("container_name", "k8s.container.name"),
+        ("host", "k8s.node.name"),
+    ]
+    .iter()
+    .map(|(key, attribute)| format!("\"{key}\": resource.attributes[\"{attribute}\"]"))
+    .collect();
+    format!(
+        "{{\"time\": {TIME}, \"stream\": log.attributes[\"log.iostream\"], \"message\": log.body, \
+         \"kubernetes\": {{{}, \"labels\": log.cache[\"labels\"]}}}}",
+        kubernetes.join(", ")
+    )
+}
