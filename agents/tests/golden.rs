@@ -1,0 +1,90 @@
+//! Golden files: `golden/CASE/policy.yaml` is compiled for every engine, and what comes out is `golden/CASE/ENGINE/`.
+//!
+//! `TRIBUTARY_UPDATE_GOLDEN=1 cargo test -p tributary-agents` writes the files anew; read the difference before you commit it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tributary_agents::{compile, render};
+use tributary_crds::LoggingPolicy;
+use tributary_crds::policy::Engine;
+
+const ENGINES: [Engine; 2] = [Engine::OpenTelemetryCollector, Engine::FluentBit];
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+/// What a policy becomes: file name to text. `agent.txt` is everything that is not a file of the engine's; a policy that
+/// the engine refuses has `error.txt` alone.
+fn outcome(policy: &LoggingPolicy, engine: Engine) -> BTreeMap<String, String> {
+    let mut spec = policy.spec.clone();
+    spec.node_agent.get_or_insert_default().engine = engine;
+    let name = policy.metadata.name.as_deref().unwrap_or_default();
+    match compile(name, &spec).and_then(|pipeline| render(&pipeline)) {
+        Ok(mut config) => {
+            let mut files = std::mem::take(&mut config.files);
+            files.insert("agent.txt".to_owned(), format!("{config:#?}\n"));
+            files
+        }
+        Err(error) => BTreeMap::from([("error.txt".to_owned(), format!("{}: {error}\n", error.reason()))]),
+    }
+}
+
+fn stored(directory: &Path) -> BTreeMap<String, String> {
+    let Ok(entries) = fs::read_dir(directory) else { return BTreeMap::new() };
+    entries
+        .map(|entry| {
+            let entry = entry.unwrap();
+            (entry.file_name().into_string().unwrap(), fs::read_to_string(entry.path()).unwrap())
+        })
+        .collect()
+}
+
+fn cases() -> Vec<PathBuf> {
+    let mut cases: Vec<PathBuf> =
+        fs::read_dir(directory()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    cases.sort();
+    cases
+}
+
+#[test]
+fn policies_become_what_they_became() {
+    let update = std::env::var_os("TRIBUTARY_UPDATE_GOLDEN").is_some();
+    let mut differences = Vec::new();
+    for case in cases() {
+        let text = fs::read_to_string(case.join("policy.yaml")).unwrap();
+        let policy: LoggingPolicy =
+            serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", case.display()));
+        for engine in ENGINES {
+            let directory = case.join(engine.as_str());
+            let expected = stored(&directory);
+            let actual = outcome(&policy, engine);
+            if update && expected != actual {
+                let _ = fs::remove_dir_all(&directory);
+                fs::create_dir_all(&directory).unwrap();
+                for (file, text) in &actual {
+                    fs::write(directory.join(file), text).unwrap();
+                }
+            } else if expected != actual {
+                let file = expected.keys().chain(actual.keys()).find(|file| expected.get(*file) != actual.get(*file));
+                differences.push(directory.join(file.unwrap()));
+            }
+        }
+    }
+    assert!(differences.is_empty(), "not as expected: {differences:#?}");
+}
+
+#[test]
+fn every_directory_is_a_case() {
+    let cases = cases();
+    assert!(cases.len() >= 10, "golden files are missing");
+    for case in cases {
+        for entry in fs::read_dir(&case).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let known = name == "policy.yaml" || ENGINES.iter().any(|engine| engine.as_str() == name);
+            assert!(known, "{} has {name}, which no case has", case.display());
+        }
+    }
+}
