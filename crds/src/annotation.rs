@@ -95,12 +95,22 @@ impl AbsolutePath {
         if inner.is_empty() || inner.ends_with('/') {
             return Err(PathProblem::Directory(shown()));
         }
-        let components: Vec<&str> = inner.split('/').filter(|component| !component.is_empty()).collect();
-        if components.iter().any(|component| matches!(*component, "." | "..")) {
+        let components: Vec<&str> = inner
+            .split('/')
+            .filter(|component| !component.is_empty())
+            .collect();
+        if components
+            .iter()
+            .any(|component| matches!(*component, "." | ".."))
+        {
             return Err(PathProblem::DotComponent(shown()));
         }
         let directories = components.len().saturating_sub(1);
-        if components.iter().take(directories).any(|component| has_wildcard(component)) {
+        if components
+            .iter()
+            .take(directories)
+            .any(|component| has_wildcard(component))
+        {
             return Err(PathProblem::WildcardDirectory(shown()));
         }
         Ok(Self(format!("/{}", components.join("/"))))
@@ -149,7 +159,10 @@ pub fn parse_files(value: &str) -> Result<Vec<FileSpec>, AnnotationError> {
     let mut position = 1;
     for raw in value.split(',') {
         let lead = raw.chars().take_while(|c| c.is_whitespace()).count();
-        let at = |problem| AnnotationError { position: position + lead, problem };
+        let at = |problem| AnnotationError {
+            position: position + lead,
+            problem,
+        };
         let file = parse_file(raw.trim()).map_err(at)?;
         if files.contains(&file) {
             return Err(at(PathProblem::Duplicate(file.path.as_str().to_owned())));
@@ -175,14 +188,19 @@ fn parse_file(item: &str) -> Result<FileSpec, PathProblem> {
     if let Some(name) = container.filter(|name| !is_container_name(name)) {
         return Err(PathProblem::ContainerName(name.to_owned()));
     }
-    Ok(FileSpec { container: container.map(str::to_owned), path: AbsolutePath::parse(path)? })
+    Ok(FileSpec {
+        container: container.map(str::to_owned),
+        path: AbsolutePath::parse(path)?,
+    })
 }
 
 /// Whether this is a DNS label (RFC 1123), as the API server asks of a container's name.
 fn is_container_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 63
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !name.starts_with('-')
         && !name.ends_with('-')
 }
@@ -211,14 +229,26 @@ mod tests {
     #[test]
     fn a_colon_after_a_slash_belongs_to_the_path() {
         let files = parse_files("/var/log/a:b.log").unwrap();
-        assert_eq!((files[0].container.clone(), files[0].path.as_str()), (None, "/var/log/a:b.log"));
+        assert_eq!(
+            (files[0].container.clone(), files[0].path.as_str()),
+            (None, "/var/log/a:b.log")
+        );
     }
 
     #[test]
     fn errors_say_where_and_what_to_write() {
-        assert_eq!(error(""), "character 1: nothing here; write a path such as /var/log/app.log");
-        assert_eq!(error("/a.log,,/b.log"), "character 8: nothing here; write a path such as /var/log/app.log");
-        assert_eq!(error("/a.log, b.log"), "character 9: \"b.log\" is not absolute; write a path that starts with /");
+        assert_eq!(
+            error(""),
+            "character 1: nothing here; write a path such as /var/log/app.log"
+        );
+        assert_eq!(
+            error("/a.log,,/b.log"),
+            "character 8: nothing here; write a path such as /var/log/app.log"
+        );
+        assert_eq!(
+            error("/a.log, b.log"),
+            "character 9: \"b.log\" is not absolute; write a path that starts with /"
+        );
         assert_eq!(
             error("/var/../etc/x"),
             "character 1: \"/var/../etc/x\" holds a . or .. component; write the path that it leads to"
@@ -232,9 +262,15 @@ mod tests {
             "character 1: \"/var/*/x.log\" has a wildcard in a directory; only the file name may have one"
         );
         assert_eq!(error("/a,/a"), "character 4: \"/a\" is named twice; remove one");
-        assert_eq!(error("App:/a"), "character 1: \"App\" is not a container's name; write CONTAINER:/PATH");
+        assert_eq!(
+            error("App:/a"),
+            "character 1: \"App\" is not a container's name; write CONTAINER:/PATH"
+        );
         assert!(error("/a\u{1b}[31m").contains("control character"));
-        assert!(!error("/a\u{1b}[31m").contains('\u{1b}'), "escapes reach no terminal");
+        assert!(
+            !error("/a\u{1b}[31m").contains('\u{1b}'),
+            "escapes reach no terminal"
+        );
         let many = (0..17).map(|n| format!("/{n}")).collect::<Vec<_>>().join(",");
         assert!(error(&many).contains("more than 16 files"));
     }

@@ -104,7 +104,11 @@ impl Field {
             "kubernetes.pod_id" => Self::PodId,
             "kubernetes.container_name" => Self::ContainerName,
             "kubernetes.host" => Self::Host,
-            _ => Self::Label(name.strip_prefix("kubernetes.labels.").filter(|key| !key.is_empty())?.to_owned()),
+            _ => Self::Label(
+                name.strip_prefix("kubernetes.labels.")
+                    .filter(|key| !key.is_empty())?
+                    .to_owned(),
+            ),
         })
     }
 }

@@ -26,7 +26,10 @@ use crate::condition::Condition;
 )]
 pub struct Output {
     /// Names the output in status, metrics and on disk: lower-case letters, digits and dashes, at most 40.
-    #[schemars(length(min = 1, max = 40), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 40),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
     pub name: String,
 
     /// Elasticsearch 7.16 or later: one document a record, with `@timestamp`.
@@ -240,7 +243,10 @@ impl Buffer {
 
 impl Default for Buffer {
     fn default() -> Self {
-        Self { max_size: Self::default_max_size(), when_full: WhenFull::default() }
+        Self {
+            max_size: Self::default_max_size(),
+            when_full: WhenFull::default(),
+        }
     }
 }
 

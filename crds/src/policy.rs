@@ -1,6 +1,6 @@
 //! `LoggingPolicy`: which pods, which patterns, which outputs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{LocalObjectReference, ResourceRequirements, Toleration};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -10,6 +10,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::auth::SecretKeyRef;
 use crate::output::Output;
 use crate::status::LoggingPolicyStatus;
 
@@ -82,6 +83,24 @@ pub struct LoggingPolicySpec {
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_owned()]))]
     pub outputs: Vec<Output>,
+}
+
+impl LoggingPolicySpec {
+    /// Every key of a Secret that the policy names, in order and each once.
+    pub fn secret_keys(&self) -> BTreeSet<&SecretKeyRef> {
+        self.outputs
+            .iter()
+            .flat_map(|output| {
+                let basic = output.auth.iter().filter_map(|auth| auth.basic.as_ref());
+                let bearer = output.auth.iter().filter_map(|auth| auth.bearer.as_ref());
+                let ca = output.tls.iter().filter_map(|tls| tls.ca_secret_ref.as_ref());
+                basic
+                    .map(|basic| &basic.password_secret_ref)
+                    .chain(bearer.map(|bearer| &bearer.token_secret_ref))
+                    .chain(ca)
+            })
+            .collect()
+    }
 }
 
 /// Which pods a policy is for. Both selectors must match; an absent one matches everything.
@@ -189,7 +208,11 @@ pub struct Resources {
 impl From<Resources> for ResourceRequirements {
     fn from(resources: Resources) -> Self {
         let present = |quantities: BTreeMap<_, _>| Some(quantities).filter(|map| !map.is_empty());
-        Self { requests: present(resources.requests), limits: present(resources.limits), claims: None }
+        Self {
+            requests: present(resources.requests),
+            limits: present(resources.limits),
+            claims: None,
+        }
     }
 }
 
@@ -210,7 +233,9 @@ impl Rollout {
 
 impl Default for Rollout {
     fn default() -> Self {
-        Self { max_unavailable: Self::default_max_unavailable() }
+        Self {
+            max_unavailable: Self::default_max_unavailable(),
+        }
     }
 }
 

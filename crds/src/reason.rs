@@ -125,8 +125,14 @@ mod tests {
     fn codes_fit_conditions_and_events() {
         for reason in Reason::ALL {
             let code = reason.as_str();
-            assert!(code.len() <= 128 && code.chars().all(|c| c.is_ascii_alphanumeric()), "{code}");
-            assert!(reason.meaning().ends_with('.') && reason.remedy().ends_with(|c| ".;".contains(c)), "{code}");
+            assert!(
+                code.len() <= 128 && code.chars().all(|c| c.is_ascii_alphanumeric()),
+                "{code}"
+            );
+            assert!(
+                reason.meaning().ends_with('.') && reason.remedy().ends_with(|c| ".;".contains(c)),
+                "{code}"
+            );
         }
     }
 }

@@ -13,7 +13,7 @@ pub struct LoggingPolicyStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// `Ready`, `ConfigAccepted`, `NodeAgentReady`; `Reconciling` and `Stalled` only while true.
+    /// `Ready`, `ConfigAccepted`, `NodeAgentReady`; `Reconciling`, `Stalled` and `Overlapping` only while true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]
     pub conditions: Vec<Condition>,
@@ -65,4 +65,6 @@ pub mod condition_type {
     pub const CONFIG_ACCEPTED: &str = "ConfigAccepted";
     /// The node agent runs this generation on every reachable node.
     pub const NODE_AGENT_READY: &str = "NodeAgentReady";
+    /// Another policy's node agent may collect the same pods; absent otherwise.
+    pub const OVERLAPPING: &str = "Overlapping";
 }

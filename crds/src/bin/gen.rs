@@ -52,11 +52,18 @@ fn run(check: bool) -> Result<(), Error> {
             write(&path, &text)?;
         }
     }
-    if check && !stale.is_empty() { Err(Error::OutOfDate(stale)) } else { Ok(()) }
+    if check && !stale.is_empty() {
+        Err(Error::OutOfDate(stale))
+    } else {
+        Ok(())
+    }
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Error> {
-    let failed = |source| Error::File { path: path.to_owned(), source };
+    let failed = |source| Error::File {
+        path: path.to_owned(),
+        source,
+    };
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).map_err(failed)?;
     }
@@ -64,13 +71,19 @@ fn write(path: &Path, text: &str) -> Result<(), Error> {
 }
 
 fn read(path: &Path) -> Result<String, Error> {
-    std::fs::read_to_string(path).map_err(|source| Error::File { path: path.to_owned(), source })
+    std::fs::read_to_string(path).map_err(|source| Error::File {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn crd() -> Result<String, Error> {
     // By way of JSON, so that absent fields stay absent.
     let value = serde_json::to_value(LoggingPolicy::crd())?;
-    Ok(format!("# Generated from crds/src by `cargo gen`.\n{}", serde_saphyr::to_string(&value)?))
+    Ok(format!(
+        "# Generated from crds/src by `cargo gen`.\n{}",
+        serde_saphyr::to_string(&value)?
+    ))
 }
 
 /// Everything that `kubectl apply -k manifests` applies, in one file: the CRD, then `manifests/base` in the order of its
@@ -80,7 +93,13 @@ fn install(root: &Path, crd: &str) -> Result<String, Error> {
     let mut text = String::from("# Generated from manifests/base by `cargo gen`.\n---\n");
     text.push_str(crd);
     for line in read(&base.join("kustomization.yaml"))?.lines() {
-        let Some(name) = line.trim().strip_prefix("- ").filter(|name| !name.starts_with("..")) else { continue };
+        let Some(name) = line
+            .trim()
+            .strip_prefix("- ")
+            .filter(|name| !name.starts_with(".."))
+        else {
+            continue;
+        };
         let document = read(&base.join(name))?;
         let _ = write!(text, "---\n{}", document.trim_start_matches("---\n"));
     }

@@ -1,0 +1,153 @@
+//! What the operator counts. Labels come from short fixed lists, never from names of objects.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use tokio::time::Instant;
+use tributary_crds::Reason;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Failure {
+    what: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Transition {
+    reason: &'static str,
+}
+
+/// The operator's metrics. Clones count into the same.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    reconcile_seconds: Histogram,
+    failures: Family<Failure, Counter>,
+    transitions: Family<Transition, Counter>,
+    status_writes: Counter,
+    leading: Gauge,
+    certificate_not_after: Gauge<f64, AtomicU64>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("tributary_operator");
+        // From a reconciliation that only looks (some requests) to one that waits for a slow API server.
+        let buckets = [
+            0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+        ];
+        let metrics = Self {
+            registry: Arc::default(),
+            reconcile_seconds: Histogram::new(buckets),
+            failures: Family::default(),
+            transitions: Family::default(),
+            status_writes: Counter::default(),
+            leading: Gauge::default(),
+            certificate_not_after: Gauge::default(),
+        };
+        registry.register_with_unit(
+            "reconcile_duration",
+            "Time of one reconciliation of a policy",
+            Unit::Seconds,
+            metrics.reconcile_seconds.clone(),
+        );
+        registry.register(
+            "failures",
+            "What could not be done, by what it was",
+            metrics.failures.clone(),
+        );
+        registry.register(
+            "transitions",
+            "Changes of a policy's Ready condition, by its new reason",
+            metrics.transitions.clone(),
+        );
+        registry.register(
+            "status_writes",
+            "Writes of a policy's status",
+            metrics.status_writes.clone(),
+        );
+        registry.register(
+            "leading",
+            "1 when this operator holds the lease",
+            metrics.leading.clone(),
+        );
+        registry.register(
+            "webhook_certificate_not_after_timestamp",
+            "When the webhook's certificate ends, in seconds since 1970; 0 when there is none",
+            metrics.certificate_not_after.clone(),
+        );
+        Self {
+            registry: Arc::new(registry),
+            ..metrics
+        }
+    }
+}
+
+impl Metrics {
+    /// Measures one reconciliation, until the answer is dropped.
+    pub fn reconciling(&self) -> Measurement {
+        Measurement {
+            histogram: self.reconcile_seconds.clone(),
+            started: Instant::now(),
+        }
+    }
+
+    /// Something failed. `what` is one of the labels of [`crate::error::Error`].
+    pub fn failed(&self, what: &'static str) {
+        self.failures.get_or_create(&Failure { what }).inc();
+    }
+
+    /// A policy's `Ready` condition changed to this reason.
+    pub fn changed(&self, reason: Reason) {
+        self.transitions
+            .get_or_create(&Transition {
+                reason: reason.as_str(),
+            })
+            .inc();
+    }
+
+    /// A status was written.
+    pub fn status_written(&self) {
+        self.status_writes.inc();
+    }
+
+    /// Whether this process leads.
+    pub fn leads(&self, leads: bool) {
+        self.leading.set(i64::from(leads));
+    }
+
+    /// When the webhook's certificate ends.
+    pub fn certificate_ends(&self, moment: Option<Timestamp>) {
+        let seconds = moment.map_or(Duration::ZERO, |moment| {
+            Duration::try_from(moment.duration_since(Timestamp::UNIX_EPOCH)).unwrap_or_default()
+        });
+        self.certificate_not_after.set(seconds.as_secs_f64());
+    }
+
+    /// Everything, in the `OpenMetrics` text format.
+    pub fn text(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+/// A running measurement; its end is its drop.
+pub struct Measurement {
+    histogram: Histogram,
+    started: Instant,
+}
+
+impl Drop for Measurement {
+    fn drop(&mut self) {
+        self.histogram.observe(self.started.elapsed().as_secs_f64());
+    }
+}
