@@ -83,7 +83,7 @@ impl Context {
             metrics,
             policies,
             streamer_image,
-            patience: Duration::from_mins(2),
+            patience: Duration::from_secs(120),
             clock: Timestamp::now,
             nudge: Mutex::new(nudge),
             memory: Mutex::default(),

@@ -91,7 +91,7 @@ pub async fn run(
         leadership = candidate.acquire(|| readiness.set(true)) => {
             metrics.leads(true);
             tracing::info!(identity = options.identity, "leading");
-            lead(client, &options, &metrics, leadership, shutdown).await
+            Box::pin(lead(client, &options, &metrics, leadership, shutdown)).await
         }
     };
     metrics.leads(false);
@@ -112,7 +112,7 @@ async fn lead(
 ) -> Result<(), Error> {
     let (stop, stopped) = watch::channel(false);
     let controller = controller(client.clone(), options, metrics.clone(), stopped);
-    let mut controller = std::pin::pin!(controller);
+    let mut controller = Box::pin(controller);
     let certificates = async {
         if options.external_certificates {
             std::future::pending().await
@@ -166,7 +166,11 @@ async fn controller(client: Client, options: &Options, metrics: Metrics, stopped
         )
         .reconcile_all_on(wishes.boxed())
         .graceful_shutdown_on(ended(stopped))
-        .run(policy::reconcile, policy::after_failure, Arc::new(context))
+        .run(
+            policy::reconcile,
+            |policy, error, context| policy::after_failure(&policy, error, &context),
+            Arc::new(context),
+        )
         .for_each(|result| async {
             match result {
                 // Failed reconciliations are told where they are counted; objects that are gone are no news.

@@ -157,118 +157,151 @@ mod tests {
         Validity::starting(NOW - SignedDuration::from_hours(24 * days), lifetime)
     }
 
-    fn leaf(days: i64, signer: Signer) -> Option<Leaf> {
-        Some(Leaf {
+    fn leaf(days: i64, signer: Signer) -> Leaf {
+        Leaf {
             validity: aged(days, LEAF_LIFETIME),
             signer,
-        })
+        }
+    }
+
+    fn check(
+        situation: &str,
+        authority: Option<Validity>,
+        leaf: Option<Leaf>,
+        published: Published,
+        step: Step,
+    ) {
+        let view = View {
+            authority,
+            previous: None,
+            leaf,
+            published,
+        };
+        assert_eq!(decide(&view, NOW), step, "{situation}");
     }
 
     #[test]
-    fn each_situation_has_one_next_step() {
+    fn without_a_rotation_each_situation_has_one_next_step() {
         use Published::{NoConfiguration, Other, Wanted};
-        use Signer::{Current, Previous};
         let young = Some(aged(10, AUTHORITY_LIFETIME));
-        let new = Some(aged(0, AUTHORITY_LIFETIME));
-        let due = Some(aged(2434, AUTHORITY_LIFETIME));
-        let nearly_due = Some(aged(2432, AUTHORITY_LIFETIME));
-        let over = Some(aged(3650, AUTHORITY_LIFETIME));
+        let aged_authority = |days| Some(aged(days, AUTHORITY_LIFETIME));
+        let fresh = Some(leaf(1, Signer::Current));
+        let old = |days| Some(leaf(days, Signer::Current));
+        check("nothing yet", None, None, Other, Step::FirstAuthority);
+        check(
+            "nothing, not even a configuration",
+            None,
+            None,
+            NoConfiguration,
+            Step::FirstAuthority,
+        );
+        check("authority made", young, None, Other, Step::Publish);
+        check("published", young, None, Wanted, Step::SignLeaf);
+        check(
+            "the webhook gets its leaf without a configuration",
+            young,
+            None,
+            NoConfiguration,
+            Step::SignLeaf,
+        );
+        check("all is well", young, fresh, Wanted, Step::Wait);
+        check(
+            "all is well, but no configuration",
+            young,
+            fresh,
+            NoConfiguration,
+            Step::Wait,
+        );
+        check("the bundle was overwritten", young, fresh, Other, Step::Publish);
+        check("leaf not yet due", young, old(59), Wanted, Step::Wait);
+        check("leaf due", young, old(60), Wanted, Step::SignLeaf);
+        check("leaf over", young, old(90), Wanted, Step::SignLeaf);
+        check(
+            "authority not yet due",
+            aged_authority(2432),
+            fresh,
+            Wanted,
+            Step::Wait,
+        );
+        check(
+            "authority due",
+            aged_authority(2434),
+            fresh,
+            Wanted,
+            Step::NextAuthority,
+        );
+        check(
+            "authority over",
+            aged_authority(3650),
+            fresh,
+            Wanted,
+            Step::FirstAuthority,
+        );
+    }
+
+    #[test]
+    fn in_a_rotation_each_situation_has_one_next_step() {
+        use Published::{Other, Wanted};
+        let (new, young) = (aged(0, AUTHORITY_LIFETIME), aged(10, AUTHORITY_LIFETIME));
+        let (due, over) = (aged(2434, AUTHORITY_LIFETIME), aged(3650, AUTHORITY_LIFETIME));
+        let signed = |days, signer| Some(leaf(days, signer));
+        let (current, previous) = (Signer::Current, Signer::Previous);
         let cases = [
-            ("nothing yet", (None, None, None, Other), Step::FirstAuthority),
             (
-                "nothing, not even a configuration",
-                (None, None, None, NoConfiguration),
-                Step::FirstAuthority,
-            ),
-            ("authority made", (new, None, None, Other), Step::Publish),
-            ("published", (new, None, None, Wanted), Step::SignLeaf),
-            (
-                "no configuration: the webhook still gets its leaf",
-                (new, None, None, NoConfiguration),
-                Step::SignLeaf,
-            ),
-            ("all is well", (young, None, leaf(1, Current), Wanted), Step::Wait),
-            (
-                "no configuration",
-                (young, None, leaf(1, Current), NoConfiguration),
-                Step::Wait,
-            ),
-            (
-                "bundle was overwritten",
-                (young, None, leaf(1, Current), Other),
+                "bundle first",
+                new,
+                due,
+                signed(1, previous),
+                Other,
                 Step::Publish,
             ),
             (
-                "leaf not yet due",
-                (young, None, leaf(59, Current), Wanted),
+                "bundle settles",
+                new,
+                due,
+                signed(1, previous),
+                Wanted,
                 Step::Wait,
             ),
             (
-                "leaf due",
-                (young, None, leaf(60, Current), Wanted),
+                "then the leaf",
+                young,
+                due,
+                signed(1, previous),
+                Wanted,
                 Step::SignLeaf,
             ),
+            ("leaf settles", young, due, signed(0, current), Wanted, Step::Wait),
             (
-                "leaf over",
-                (young, None, leaf(90, Current), Wanted),
-                Step::SignLeaf,
-            ),
-            (
-                "authority not yet due",
-                (nearly_due, None, leaf(1, Current), Wanted),
-                Step::Wait,
-            ),
-            (
-                "authority due",
-                (due, None, leaf(1, Current), Wanted),
-                Step::NextAuthority,
-            ),
-            (
-                "authority over",
-                (over, None, leaf(1, Current), Wanted),
-                Step::FirstAuthority,
-            ),
-            (
-                "rotation: bundle first",
-                (new, due, leaf(1, Previous), Other),
-                Step::Publish,
-            ),
-            (
-                "rotation: bundle settles",
-                (new, due, leaf(1, Previous), Wanted),
-                Step::Wait,
-            ),
-            (
-                "rotation: then the leaf",
-                (young, due, leaf(1, Previous), Wanted),
-                Step::SignLeaf,
-            ),
-            (
-                "rotation: leaf settles",
-                (young, due, leaf(0, Current), Wanted),
-                Step::Wait,
-            ),
-            (
-                "rotation: then the old one goes",
-                (young, due, leaf(1, Current), Wanted),
+                "then the old one goes",
+                young,
+                due,
+                signed(1, current),
+                Wanted,
                 Step::DropPrevious,
             ),
             (
                 "the old one is over",
-                (young, over, leaf(0, Current), Wanted),
+                young,
+                over,
+                signed(0, current),
+                Wanted,
                 Step::DropPrevious,
             ),
             (
-                "a rotation in a rotation waits",
-                (due, due, leaf(1, Current), Wanted),
+                "one rotation at a time",
+                due,
+                due,
+                signed(1, current),
+                Wanted,
                 Step::DropPrevious,
             ),
-            ("after an unusable leaf", (new, due, None, Wanted), Step::SignLeaf),
+            ("no leaf to be careful of", new, due, None, Wanted, Step::SignLeaf),
         ];
-        for (situation, (authority, previous, leaf, published), step) in cases {
+        for (situation, authority, previous, leaf, published, step) in cases {
             let view = View {
-                authority,
-                previous,
+                authority: Some(authority),
+                previous: Some(previous),
                 leaf,
                 published,
             };
@@ -286,7 +319,7 @@ mod tests {
         let mut view = View {
             authority: Some(aged(2430, AUTHORITY_LIFETIME)),
             previous: None,
-            leaf: leaf(0, Signer::Current),
+            leaf: Some(leaf(0, Signer::Current)),
             published: Published::Wanted,
         };
         let mut steps = Vec::new();
@@ -329,7 +362,13 @@ mod tests {
                 assert!(trusted.contains(&signer), "after {step:?}");
             }
         }
-        use Step::{DropPrevious, NextAuthority, Publish, SignLeaf};
-        assert_eq!(steps, [NextAuthority, Publish, SignLeaf, DropPrevious, Publish]);
+        let in_order = [
+            Step::NextAuthority,
+            Step::Publish,
+            Step::SignLeaf,
+            Step::DropPrevious,
+            Step::Publish,
+        ];
+        assert_eq!(steps, in_order);
     }
 }

@@ -143,29 +143,26 @@ impl Store {
             .into_iter()
             .map(|(key, text)| (key.to_owned(), ByteString(text.into_bytes())))
             .collect();
-        let result = match read {
-            Some(secret) => {
-                let secret = Secret {
-                    data: Some(data),
-                    ..secret
-                };
-                self.secrets.replace(name, &PostParams::default(), &secret).await
-            }
-            None => {
-                let managed_by = [(label::MANAGED_BY.to_owned(), label::MANAGED_BY_VALUE.to_owned())];
-                let metadata = ObjectMeta {
-                    name: Some(name.to_owned()),
-                    labels: Some(managed_by.into()),
-                    ..ObjectMeta::default()
-                };
-                let secret = Secret {
-                    metadata,
-                    type_: Some(type_.to_owned()),
-                    data: Some(data),
-                    ..Secret::default()
-                };
-                self.secrets.create(&PostParams::default(), &secret).await
-            }
+        let result = if let Some(secret) = read {
+            let secret = Secret {
+                data: Some(data),
+                ..secret
+            };
+            self.secrets.replace(name, &PostParams::default(), &secret).await
+        } else {
+            let managed_by = [(label::MANAGED_BY.to_owned(), label::MANAGED_BY_VALUE.to_owned())];
+            let metadata = ObjectMeta {
+                name: Some(name.to_owned()),
+                labels: Some(managed_by.into()),
+                ..ObjectMeta::default()
+            };
+            let secret = Secret {
+                metadata,
+                type_: Some(type_.to_owned()),
+                data: Some(data),
+                ..Secret::default()
+            };
+            self.secrets.create(&PostParams::default(), &secret).await
         };
         result
             .map(drop)

@@ -44,11 +44,7 @@ pub async fn reconcile(
 }
 
 /// When to try again after a failure: soon at first, then less and less often.
-pub fn after_failure(
-    policy: Arc<DeserializeGuard<LoggingPolicy>>,
-    error: &Error,
-    context: Arc<Context>,
-) -> Action {
+pub fn after_failure(policy: &DeserializeGuard<LoggingPolicy>, error: &Error, context: &Context) -> Action {
     let name = policy.name_any();
     let mut failures = 0;
     context.remember(&name, |memory| {
@@ -57,7 +53,7 @@ pub fn after_failure(
     });
     context.metrics.failed(error.label());
     tracing::warn!(policy = name, %error, failures, "cannot reconcile; trying again");
-    let wait = Duration::from_secs(1 << failures.min(8)).min(Duration::from_mins(3));
+    let wait = Duration::from_secs(1 << failures.min(8)).min(Duration::from_secs(180));
     Action::requeue(spread(&name, wait))
 }
 

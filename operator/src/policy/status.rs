@@ -22,8 +22,8 @@ use crate::error::Error;
 
 /// How many nodes a message names.
 const NODES_NAMED: usize = 5;
-/// What an Event's note may hold, in bytes.
-const NOTE_LENGTH: usize = 1000;
+/// How many characters of a message an Event repeats; the API server takes 1,024 bytes.
+const NOTE_LENGTH: usize = 250;
 
 /// What is said of one aspect.
 #[derive(Clone, Debug)]
@@ -319,8 +319,7 @@ async fn announce(context: &Context, inputs: &Inputs, status: &LoggingPolicyStat
     if kind == condition_type::READY {
         context.metrics.changed(*reason);
     }
-    let mut note = now.message.clone();
-    note.truncate(note.floor_char_boundary(NOTE_LENGTH));
+    let note = now.message.chars().take(NOTE_LENGTH).collect();
     let event = Event {
         type_: match reason.severity() {
             Severity::Normal => EventType::Normal,
