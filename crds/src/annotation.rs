@@ -23,7 +23,8 @@ pub const MAX_PATH: usize = 4095;
 /// One file, or pattern of files, whose lines are to be printed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FileSpec {
-    /// The container that writes it; `None` stands for the pod's first container.
+    /// The container that writes it; `None` stands for the pod's default container: the one that
+    /// `kubectl.kubernetes.io/default-container` names, else the first.
     pub container: Option<String>,
     /// The file's path as that container sees it.
     pub path: AbsolutePath,

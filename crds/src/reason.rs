@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
 /// What a reason is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
@@ -82,6 +84,8 @@ reasons! {
     WindowsPod: Warning, "Let the application log to stdout.";
     /// The webhook had a problem of its own; the pod was admitted as it was.
     InternalError: Warning, "See the webhook's log (`kubectl -n tributary-system logs deploy/tributary-webhook`).";
+    /// The webhook had more to do than it can; the pod was admitted as it was.
+    Overloaded: Warning, "Create the pod again later (`kubectl rollout restart`), and give the webhook more replicas or CPU.";
 
     /// The policy was compiled, and everything that it names exists.
     Accepted: Normal, "Nothing.";
@@ -109,6 +113,12 @@ reasons! {
     Overlapping: Warning, "Narrow one of the selectors, if that is not what you want.";
     /// The API server refused one of the operator's writes.
     ApplyFailed: Warning, "See the message; a quota or an admission policy in `tributary-agents` is the usual cause.";
+}
+
+impl Serialize for Reason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 impl fmt::Display for Reason {

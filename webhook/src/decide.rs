@@ -1,0 +1,491 @@
+//! What to do with a pod: which files get which sidecar, and why the others do not.
+
+use std::collections::BTreeSet;
+
+use json_patch::Patch;
+use serde_json::Value;
+use tributary_crds::annotation::{self, FileSpec};
+use tributary_crds::names::label;
+use tributary_crds::{Reason, annotation::parse_files};
+
+use crate::explain::{FileResult, Finding, InjectionResult, Quoted, did_you_mean};
+use crate::names;
+use crate::options::{self, LeftAlone, Options};
+use crate::patch::PatchBuilder;
+use crate::pod::{ContainerRef, Pod, PodError};
+use crate::policies::{Chosen, Labels, Namespace, PolicyIndex};
+use crate::sidecar::streaming::{self, ApplicationUser, DEFAULT_USER, RunAs, StreamingSidecar};
+use crate::volumes::{self, Access, NewVolume, Target};
+
+/// Which container `kubectl logs` and `kubectl exec` take when none is named.
+const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
+/// What all annotations of an object may hold together, in bytes (the API server's limit).
+const MAX_ANNOTATIONS: usize = 256 * 1024;
+
+/// What holds for every pod.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The image with the streamer, for policies that name none.
+    pub streamer_image: String,
+}
+
+/// What became of a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// It carries none of our annotations.
+    NotAsked,
+    /// At least one sidecar was added.
+    Injected,
+    /// Every sidecar that it can have, it has.
+    Unchanged,
+    /// It asked, and gets none.
+    Skipped,
+}
+
+/// The answer for a pod.
+#[derive(Debug)]
+pub struct Decision {
+    /// The changes; empty when there are none.
+    pub patch: Patch,
+    /// Admission warnings.
+    pub warnings: Vec<String>,
+    /// What became of each file. This is the annotation `tributary.dev/result`, where the pod may have one.
+    pub result: InjectionResult,
+    /// In one word.
+    pub outcome: Outcome,
+    /// Every reason that applied, for metrics: one for each file, and those of the pod.
+    pub reasons: Vec<Reason>,
+}
+
+/// Decides about a pod, given its JSON, its namespace and the policies. Pure: the same arguments give the same bytes.
+///
+/// # Errors
+/// When the JSON is no pod.
+pub fn inject(
+    pod_json: &str,
+    namespace: Namespace<'_>,
+    policies: &PolicyIndex,
+    config: &Config,
+) -> Result<Decision, PodError> {
+    let pod = Pod::parse(pod_json)?;
+    let Some(files) = pod.annotation(annotation::STREAM) else {
+        return Ok(Decision::not_asked());
+    };
+    if let Err(alone) = options::gate(&pod) {
+        return Ok(Decision::left_alone(&pod, alone));
+    }
+    let decided = parse_files(files)
+        .map_err(|error| invalid_stream(&error))
+        .and_then(|specs| {
+            let none = Labels::new();
+            let labels = pod.metadata.labels.as_ref().unwrap_or(&none);
+            let chosen = policies.choose(pod.annotation(annotation::POLICY), namespace, labels)?;
+            Ok(Plan::new(&pod, &specs, chosen, config).decision(&pod))
+        });
+    Ok(decided.unwrap_or_else(|finding| {
+        Decision::left_alone(
+            &pod,
+            LeftAlone {
+                finding,
+                may_annotate: true,
+            },
+        )
+    }))
+}
+
+fn invalid_stream(error: &annotation::AnnotationError) -> Finding {
+    let position = error.position;
+    let message = format!(
+        "{} cannot be understood at character {position}",
+        annotation::STREAM
+    );
+    Finding::new(Reason::InvalidAnnotation, message, error.problem.to_string())
+}
+
+impl Decision {
+    fn not_asked() -> Self {
+        Self {
+            patch: Patch::default(),
+            warnings: Vec::new(),
+            result: InjectionResult::default(),
+            outcome: Outcome::NotAsked,
+            reasons: Vec::new(),
+        }
+    }
+
+    fn left_alone(pod: &Pod<'_>, alone: LeftAlone) -> Self {
+        let LeftAlone {
+            finding,
+            may_annotate,
+        } = alone;
+        let warnings = vec![finding.warning()];
+        let reasons = vec![finding.reason];
+        let result = InjectionResult {
+            pod: vec![finding],
+            ..InjectionResult::default()
+        };
+        let mut patch = PatchBuilder::new(pod);
+        if may_annotate {
+            annotate_result(&mut patch, pod, &result);
+        }
+        Self {
+            patch: patch.build(),
+            warnings,
+            result,
+            outcome: Outcome::Skipped,
+            reasons,
+        }
+    }
+}
+
+/// Sets the result, unless the pod carries it already or it would make the pod too large; the warnings say the same.
+fn annotate_result(patch: &mut PatchBuilder, pod: &Pod<'_>, result: &InjectionResult) {
+    let value = result.to_annotation();
+    let held: usize = pod
+        .metadata
+        .annotations
+        .iter()
+        .flatten()
+        .map(|(key, value)| key.len() + value.len())
+        .sum();
+    let ours = annotation::RESULT.len() + value.len() + DEFAULT_CONTAINER.len() + 63;
+    if pod.annotation(annotation::RESULT) != Some(&value) && held + ours <= MAX_ANNOTATIONS {
+        patch.annotation(annotation::RESULT, &value);
+    }
+}
+
+/// What is to be done for the files of one pod.
+struct Plan<'p> {
+    policy: &'p str,
+    files: Vec<FilePlan<'p>>,
+    new_volumes: Vec<NewVolume>,
+    /// What is so of the pod as a whole.
+    notes: Vec<Finding>,
+}
+
+struct FilePlan<'p> {
+    spec: &'p FileSpec,
+    container: String,
+    sidecar: Result<Planned, Finding>,
+}
+
+struct Planned {
+    name: String,
+    access: Access,
+    /// The container to add; `None` when the pod has it.
+    addition: Option<Value>,
+}
+
+impl<'p> Plan<'p> {
+    fn new(pod: &'p Pod<'p>, specs: &'p [FileSpec], chosen: Chosen<'p>, config: &'p Config) -> Self {
+        let options = Options::read(pod);
+        let mut plan = Self {
+            policy: chosen.name,
+            files: Vec::new(),
+            new_volumes: Vec::new(),
+            notes: Vec::new(),
+        };
+        let resolved: Vec<Result<Target<'_>, Finding>> =
+            specs.iter().map(|spec| resolve(pod, spec)).collect();
+        let targets: Vec<Target<'_>> = resolved
+            .iter()
+            .filter_map(|target| target.as_ref().ok().copied())
+            .collect();
+        let solution = volumes::solve(
+            pod,
+            &targets,
+            options.create_volumes || chosen.streaming.create_volumes,
+        );
+        plan.new_volumes = solution.new_volumes;
+
+        let image = chosen
+            .streaming
+            .image
+            .as_deref()
+            .unwrap_or(&config.streamer_image);
+        let resources = chosen.streaming.resources.for_pod(pod);
+        let mut solved = sidecar_names(pod, &targets).into_iter().zip(solution.files);
+        let mut unreadable = BTreeSet::new();
+        for (spec, target) in specs.iter().zip(resolved) {
+            let target = match target {
+                Ok(target) => target,
+                Err(finding) => {
+                    let container = spec.container.clone().unwrap_or_default();
+                    plan.files.push(FilePlan {
+                        spec,
+                        container,
+                        sidecar: Err(finding),
+                    });
+                    continue;
+                }
+            };
+            let container = target.container.container.name.clone();
+            let Some(((name, exists), access)) = solved.next() else {
+                continue;
+            };
+            let sidecar = access.map(|access| {
+                let (user, sure) = sidecar_user(pod, &target, &access, options.run_as);
+                if !sure && unreadable.insert(container.clone()) {
+                    plan.notes.push(may_not_read(&container, pod, &target));
+                }
+                let addition = (!exists).then(|| {
+                    let resources = resources.clone();
+                    StreamingSidecar {
+                        name: &name,
+                        image,
+                        path: target.path,
+                        access: &access,
+                        user,
+                        resources,
+                    }
+                    .container()
+                });
+                Planned {
+                    name,
+                    access,
+                    addition,
+                }
+            });
+            plan.files.push(FilePlan {
+                spec,
+                container,
+                sidecar,
+            });
+        }
+        plan.notes.splice(0..0, options.problems);
+        plan
+    }
+
+    fn decision(self, pod: &Pod<'_>) -> Decision {
+        let mut patch = PatchBuilder::new(pod);
+        for volume in &self.new_volumes {
+            let writer = pod
+                .all_containers()
+                .find(|c| (c.list, c.index) == (volume.list, volume.index));
+            patch.volume(volume, writer.map_or("", |writer| &writer.container.name));
+        }
+        let mut decision = Decision {
+            outcome: self.outcome(),
+            reasons: self.reasons(),
+            ..Decision::not_asked()
+        };
+        let findings: Vec<Option<Finding>> = self.files.iter().map(FilePlan::finding).collect();
+        for finding in self
+            .notes
+            .iter()
+            .chain(findings.iter().flatten())
+            .filter(|finding| finding.is_warning())
+        {
+            decision.warnings.push(finding.warning());
+        }
+        let has_sidecar = self.files.iter().any(|file| file.sidecar.is_ok());
+        let policy = has_sidecar.then(|| self.policy.to_owned());
+        let results = self
+            .files
+            .iter()
+            .zip(&findings)
+            .map(|(file, finding)| file.result(finding.as_ref()))
+            .collect();
+        decision.result = InjectionResult {
+            policy,
+            files: results,
+            pod: self.notes,
+        };
+
+        let additions = self
+            .files
+            .into_iter()
+            .filter_map(|file| file.sidecar.ok()?.addition);
+        for (index, addition) in additions.enumerate() {
+            patch.init_container(index, addition);
+        }
+        if has_sidecar {
+            mark(&mut patch, pod, self.policy);
+        }
+        annotate_result(&mut patch, pod, &decision.result);
+        decision.patch = patch.build();
+        decision
+    }
+
+    fn outcome(&self) -> Outcome {
+        let mut sidecars = self
+            .files
+            .iter()
+            .filter_map(|file| file.sidecar.as_ref().ok())
+            .peekable();
+        if sidecars.peek().is_none() {
+            Outcome::Skipped
+        } else if sidecars.any(|sidecar| sidecar.addition.is_some()) {
+            Outcome::Injected
+        } else {
+            Outcome::Unchanged
+        }
+    }
+
+    fn reasons(&self) -> Vec<Reason> {
+        let of_file = |file: &FilePlan<'_>| match &file.sidecar {
+            Err(finding) => finding.reason,
+            Ok(Planned { addition: None, .. }) => Reason::AlreadyInjected,
+            Ok(planned) if planned.in_created_volume() => Reason::VolumeCreated,
+            Ok(_) => Reason::Injected,
+        };
+        self.files
+            .iter()
+            .map(of_file)
+            .chain(self.notes.iter().map(|note| note.reason))
+            .collect()
+    }
+}
+
+impl Planned {
+    /// Whether the volume is one that was made here, now or in an earlier pass over the same pod.
+    fn in_created_volume(&self) -> bool {
+        self.access.empty_dir && self.access.volume.starts_with(names::VOLUME)
+    }
+}
+
+impl FilePlan<'_> {
+    /// What is to be said about the file.
+    fn finding(&self) -> Option<Finding> {
+        match &self.sidecar {
+            Err(finding) => Some(finding.clone()),
+            Ok(planned) if planned.in_created_volume() => Some(Finding::new(
+                Reason::VolumeCreated,
+                format!(
+                    "{} got an emptyDir at {} in container {}",
+                    Quoted(self.spec.path.as_str()),
+                    Quoted(&planned.access.mount_path),
+                    self.container
+                ),
+                "it hides what the image has there; if that matters, declare a volume and mount it where the application writes",
+            )),
+            Ok(_) => None,
+        }
+    }
+
+    fn result(&self, finding: Option<&Finding>) -> FileResult {
+        let planned = self.sidecar.as_ref().ok();
+        FileResult {
+            file: self.spec.path.as_str().to_owned(),
+            container: self.container.clone(),
+            sidecar: planned.map(|planned| planned.name.clone()),
+            volume: planned.map(|planned| planned.access.volume.clone()),
+            reason: finding.map_or(Reason::Injected, |finding| finding.reason),
+            message: finding.map(|finding| format!("{}; {}", finding.message, finding.remedy)),
+        }
+    }
+}
+
+/// What every pod with a sidecar carries.
+fn mark(patch: &mut PatchBuilder, pod: &Pod<'_>, policy: &str) {
+    let labels = pod.metadata.labels.as_ref();
+    for (key, value) in [
+        (label::POLICY, policy),
+        (label::INJECTED, label::INJECTED_STREAMING),
+    ] {
+        if labels
+            .and_then(|labels| labels.get(key))
+            .is_none_or(|present| present != value)
+        {
+            patch.label(key, value);
+        }
+    }
+    let first = pod.spec.containers.first();
+    if let Some(first) = first.filter(|_| pod.annotation(DEFAULT_CONTAINER).is_none()) {
+        patch.annotation(DEFAULT_CONTAINER, &first.name);
+    }
+}
+
+/// The container that a file is written by. Without a name it is the pod's default container: the first one, unless an
+/// annotation names another, as ours does from the first pass on, so that a container put before it changes nothing.
+fn resolve<'p>(pod: &'p Pod<'p>, spec: &'p FileSpec) -> Result<Target<'p>, Finding> {
+    let selectable = || {
+        pod.all_containers()
+            .filter(|c| !streaming::is_streaming_sidecar(c.container))
+    };
+    let find = |name: &str| selectable().find(|c| c.container.name == name);
+    let container: Option<ContainerRef<'_>> = match &spec.container {
+        Some(name) => find(name),
+        None => pod
+            .annotation(DEFAULT_CONTAINER)
+            .and_then(find)
+            .or_else(|| selectable().next()),
+    };
+    let Some(container) = container else {
+        let unknown = spec.container.as_deref().unwrap_or_default();
+        let names: Vec<&str> = selectable().map(|c| c.container.name.as_str()).collect();
+        let remedy = match did_you_mean(unknown, names.iter().copied()) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("write one of: {}", names.join(", ")),
+        };
+        let message = format!(
+            "{} names container {}, which is not there",
+            annotation::STREAM,
+            Quoted(unknown)
+        );
+        return Err(Finding::new(Reason::UnknownContainer, message, remedy));
+    };
+    Ok(Target {
+        container,
+        path: &spec.path,
+    })
+}
+
+/// A name for the sidecar of each target, and whether the pod has that sidecar already.
+///
+/// Names go to all targets, also to those that get no sidecar, so that a later pass that can serve more of them finds
+/// the same names.
+fn sidecar_names(pod: &Pod<'_>, targets: &[Target<'_>]) -> Vec<(String, bool)> {
+    let mut given: BTreeSet<String> = BTreeSet::new();
+    let mut name_of = |target: &Target<'_>| {
+        let container = target.container.container.name.as_str();
+        let mut candidates = names::sidecar_candidates(container, target.path);
+        let free = candidates.find_map(|candidate| {
+            let holder = pod.all_containers().find(|c| c.container.name == candidate);
+            let exists = holder.is_some_and(|holder| streaming::prints(holder.container, target.path));
+            let usable = (holder.is_none() || exists) && given.insert(candidate.clone());
+            usable.then_some((candidate, exists))
+        });
+        free.expect("candidates have no end, and a pod's containers do")
+    };
+    targets.iter().map(&mut name_of).collect()
+}
+
+/// Whom the sidecar runs as, and whether it surely may read what the application writes.
+fn sidecar_user(pod: &Pod<'_>, target: &Target<'_>, access: &Access, run_as: Option<RunAs>) -> (RunAs, bool) {
+    let default = RunAs {
+        user: DEFAULT_USER,
+        group: Some(DEFAULT_USER),
+    };
+    match (
+        run_as,
+        streaming::application_user(pod, target.container.container),
+    ) {
+        (Some(run_as), _) => (run_as, true),
+        (None, ApplicationUser::Known(user)) => (user, true),
+        (None, ApplicationUser::Root | ApplicationUser::Unknown) => {
+            // Files in an emptyDir of a pod with an fsGroup belong to that group, and the sidecar has it too.
+            let fs_group = pod
+                .spec
+                .security_context
+                .as_ref()
+                .and_then(|context| context.fs_group);
+            (default, fs_group.is_some() && access.empty_dir)
+        }
+    }
+}
+
+fn may_not_read(container: &str, pod: &Pod<'_>, target: &Target<'_>) -> Finding {
+    let who = match streaming::application_user(pod, target.container.container) {
+        ApplicationUser::Root => "runs as root",
+        ApplicationUser::Known(_) | ApplicationUser::Unknown => "has no runAsUser",
+    };
+    Finding::new(
+        Reason::MayNotRead,
+        format!("container {container} {who}; its sidecar reads files that everyone may read"),
+        format!(
+            "if yours are not, annotate {}: UID[:GID] with a user who may",
+            annotation::RUN_AS
+        ),
+    )
+}

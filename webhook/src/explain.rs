@@ -1,0 +1,175 @@
+//! What is said to people: admission warnings and the annotation `tributary.dev/result`.
+
+use std::fmt;
+
+use serde::Serialize;
+use tributary_crds::Reason;
+use tributary_crds::reason::Severity;
+
+/// Longest first part of a warning in bytes; what follows it may be cut by the API server.
+const MAX_HEAD: usize = 119;
+/// Longest text from a user that a message repeats, in characters.
+const MAX_QUOTE: usize = 200;
+
+/// A decision worth telling: the reason, what is so, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The code.
+    pub reason: Reason,
+    /// What is so: the annotation, the file, the container.
+    pub message: String,
+    /// What to write or run.
+    pub remedy: String,
+}
+
+impl Finding {
+    /// A finding.
+    pub fn new(reason: Reason, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// The admission warning: one line, its first part at most 119 bytes, then what to do.
+    pub fn warning(&self) -> String {
+        let head = clip(format!("tributary: {}: {}", self.reason, self.message), MAX_HEAD);
+        format!("{head}; {}", self.remedy)
+    }
+
+    /// Whether somebody should do something.
+    pub fn is_warning(&self) -> bool {
+        self.reason.severity() == Severity::Warning
+    }
+}
+
+/// Cuts a text to so many bytes, at a character, and marks the cut.
+fn clip(mut text: String, bytes: usize) -> String {
+    const MARK: &str = "...";
+    if text.len() > bytes {
+        let room = bytes - MARK.len();
+        let end = (0..=room)
+            .rev()
+            .find(|&at| text.is_char_boundary(at))
+            .unwrap_or_default();
+        text.truncate(end);
+        text.push_str(MARK);
+    }
+    text
+}
+
+/// Text from a user as a message repeats it: quoted when it has to be, escaped, and not longer than 200 characters.
+pub struct Quoted<'t>(pub &'t str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "/._-*?[]:@".contains(c);
+        let shown: String = self.0.chars().take(MAX_QUOTE).collect();
+        let mark = if shown.len() < self.0.len() { "..." } else { "" };
+        if !shown.is_empty() && shown.chars().all(plain) {
+            write!(f, "{shown}{mark}")
+        } else {
+            write!(f, "{shown:?}{mark}")
+        }
+    }
+}
+
+/// What became of one file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FileResult {
+    /// The path or pattern.
+    pub file: String,
+    /// The container that writes it.
+    pub container: String,
+    /// The sidecar that prints it; `kubectl logs -c` takes this name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sidecar: Option<String>,
+    /// The volume that both mount.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub volume: Option<String>,
+    /// The code.
+    pub reason: Reason,
+    /// Why not, or what to watch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// The value of the annotation `tributary.dev/result`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct InjectionResult {
+    /// The policy under which it was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// What became of each file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileResult>,
+    /// What is so of the pod as a whole.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pod: Vec<Finding>,
+}
+
+impl InjectionResult {
+    /// The annotation's value: JSON on one line.
+    pub fn to_annotation(&self) -> String {
+        // Strings and lists always serialize.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// The name among `known` that somebody who wrote `unknown` probably meant.
+pub fn did_you_mean<'k>(unknown: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let allowed = unknown.len().div_ceil(2).min(3);
+    let near = known.into_iter().map(|name| (distance(unknown, name), name));
+    near.filter(|(distance, _)| *distance <= allowed)
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// Insertions, removals and replacements of bytes that turn one name into the other (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_head_of_a_warning_is_short_whatever_users_write() {
+        let finding = Finding::new(Reason::NoVolume, "é".repeat(300), "mount one");
+        let warning = finding.warning();
+        let (head, rest) = warning.split_once("; ").unwrap();
+        assert!(
+            head.len() < 120 && head.starts_with("tributary: NoVolume: é") && head.ends_with("..."),
+            "{head}"
+        );
+        assert_eq!(rest, "mount one");
+    }
+
+    #[test]
+    fn users_text_is_escaped_where_it_could_mislead() {
+        assert_eq!(Quoted("/var/log/1.log").to_string(), "/var/log/1.log");
+        assert_eq!(Quoted("/a b\u{202e}\n").to_string(), r#""/a b\u{202e}\n""#);
+        assert_eq!(Quoted("").to_string(), "\"\"");
+        assert!(Quoted(&"x".repeat(5000)).to_string().len() < 210);
+    }
+
+    #[test]
+    fn guesses_names() {
+        assert_eq!(did_you_mean("conter", ["counter", "app"]), Some("counter"));
+        assert_eq!(did_you_mean("ap", ["counter", "app"]), Some("app"));
+        assert_eq!(did_you_mean("database", ["counter", "app"]), None);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+}

@@ -1,0 +1,368 @@
+//! The part of a pod that decisions need, borrowed from the request where that saves work.
+//!
+//! The pod itself is never rebuilt from these types: what they do not know must survive, so changes are patch operations
+//! against the request's own text.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+/// Why a pod could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("reading the pod of the request: {0}")]
+pub struct PodError(#[from] serde_json::Error);
+
+/// A pod.
+#[derive(Debug, Deserialize)]
+pub struct Pod<'a> {
+    /// Its metadata.
+    #[serde(default)]
+    pub metadata: Metadata,
+    /// Its specification.
+    #[serde(borrow)]
+    pub spec: Spec<'a>,
+}
+
+/// A pod's metadata. On CREATE the name is often still empty.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Metadata {
+    /// The name, if its author chose it.
+    pub name: Option<String>,
+    /// The prefix of a name that the API server will make.
+    pub generate_name: Option<String>,
+    /// Annotations; `None` when the pod has no such object, so that one must be made.
+    pub annotations: Option<BTreeMap<String, String>>,
+    /// Labels, likewise.
+    pub labels: Option<BTreeMap<String, String>>,
+    /// Who made the pod.
+    pub owner_references: Option<Vec<OwnerReference>>,
+}
+
+/// Who made a pod.
+#[derive(Debug, Deserialize)]
+pub struct OwnerReference {
+    /// Such as `ReplicaSet`.
+    pub kind: String,
+    /// The owner's name.
+    pub name: String,
+}
+
+/// A pod's specification.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Spec<'a> {
+    /// The application's containers.
+    #[serde(borrow, default)]
+    pub containers: Vec<Container<'a>>,
+    /// Init containers and native sidecars.
+    #[serde(borrow)]
+    pub init_containers: Option<Vec<Container<'a>>>,
+    /// Volumes.
+    pub volumes: Option<Vec<Volume>>,
+    /// What holds for every container that does not say otherwise.
+    pub security_context: Option<SecurityContext>,
+    /// The operating system that the pod is for.
+    pub os: Option<Os>,
+    /// Labels that its node must have.
+    pub node_selector: Option<BTreeMap<String, String>>,
+    /// Resources of the pod as a whole (Kubernetes 1.32 and later).
+    pub resources: Option<IgnoredAny>,
+}
+
+/// The operating system of a pod.
+#[derive(Debug, Deserialize)]
+pub struct Os {
+    /// `linux` or `windows`.
+    pub name: String,
+}
+
+/// A container of any kind.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Container<'a> {
+    /// Its name, unique in the pod.
+    #[serde(default)]
+    pub name: String,
+    /// The entry point, if it is not the image's.
+    pub command: Option<Vec<String>>,
+    /// `Always` makes an init container a native sidecar.
+    pub restart_policy: Option<String>,
+    /// Where volumes appear in it.
+    pub volume_mounts: Option<Vec<Mount>>,
+    /// Environment variables, read only when a `subPathExpr` needs them: pods with thousands exist.
+    #[serde(borrow)]
+    pub env: Option<&'a RawValue>,
+    /// Whom it runs as.
+    pub security_context: Option<SecurityContext>,
+    /// CPU, memory and disk.
+    pub resources: Option<ContainerResources>,
+}
+
+/// What is asked for and allowed, as quantities by resource.
+#[derive(Debug, Default, Deserialize)]
+pub struct ContainerResources {
+    /// What the scheduler reserves.
+    pub requests: Option<BTreeMap<String, Amount>>,
+    /// What may be used at most.
+    pub limits: Option<BTreeMap<String, Amount>>,
+}
+
+/// A quantity: the API server writes text, people write numbers too.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Amount {
+    /// `"100m"`
+    Text(String),
+    /// `2`
+    Number(serde_json::Number),
+}
+
+/// The part of a security context that a pod and its containers share.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecurityContext {
+    /// The user.
+    pub run_as_user: Option<i64>,
+    /// The user's first group.
+    pub run_as_group: Option<i64>,
+    /// The group that owns the pod's volumes (pods only).
+    pub fs_group: Option<i64>,
+}
+
+/// Where a volume appears in a container.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Mount {
+    /// The volume.
+    pub name: String,
+    /// Where the container sees it.
+    pub mount_path: String,
+    /// The part of the volume that is mounted.
+    pub sub_path: Option<String>,
+    /// The same with `$(VARIABLES)` of the container.
+    pub sub_path_expr: Option<String>,
+    /// Whether the container may write to it.
+    pub read_only: Option<bool>,
+}
+
+/// A volume: its name, and what kind it is as far as that matters here.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Volume {
+    /// Its name, unique in the pod.
+    pub name: String,
+    empty_dir: Option<IgnoredAny>,
+    ephemeral: Option<IgnoredAny>,
+    config_map: Option<IgnoredAny>,
+    secret: Option<IgnoredAny>,
+    projected: Option<IgnoredAny>,
+    #[serde(rename = "downwardAPI")]
+    downward_api: Option<IgnoredAny>,
+    image: Option<IgnoredAny>,
+    csi: Option<Access>,
+    nfs: Option<Access>,
+    persistent_volume_claim: Option<Access>,
+}
+
+/// How a volume may be used.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Access {
+    read_only: Option<bool>,
+}
+
+/// What decisions ask about a volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VolumeKind {
+    /// An emptyDir: begins and ends with the pod.
+    EmptyDir,
+    /// Another volume that begins and ends with the pod.
+    PodLifetime,
+    /// One that may hold files from before the pod.
+    Outlives,
+    /// One that no container can write; the text names its kind.
+    ReadOnly(&'static str),
+}
+
+impl Volume {
+    /// The volume's kind. One that is not known here counts as outliving the pod, which is the careful guess.
+    pub fn kind(&self) -> VolumeKind {
+        let read_only = |access: &Option<Access>| access.as_ref().is_some_and(|a| a.read_only == Some(true));
+        let sources = [
+            (self.config_map.is_some(), "a configMap"),
+            (self.secret.is_some(), "a secret"),
+            (self.projected.is_some(), "a projected volume"),
+            (self.downward_api.is_some(), "a downwardAPI volume"),
+            (self.image.is_some(), "an image volume"),
+            (read_only(&self.persistent_volume_claim), "a read-only claim"),
+            (read_only(&self.nfs), "a read-only NFS share"),
+            (read_only(&self.csi), "a read-only CSI volume"),
+        ];
+        if let Some((_, name)) = sources.into_iter().find(|(is, _)| *is) {
+            return VolumeKind::ReadOnly(name);
+        }
+        if self.empty_dir.is_some() {
+            return VolumeKind::EmptyDir;
+        }
+        if self.ephemeral.is_some() || self.csi.is_some() {
+            return VolumeKind::PodLifetime;
+        }
+        VolumeKind::Outlives
+    }
+}
+
+/// Which of a pod's two lists a container is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ContainerList {
+    /// `spec.containers`
+    App,
+    /// `spec.initContainers`
+    Init,
+}
+
+impl ContainerList {
+    /// The list's name in the pod's specification.
+    pub fn field(self) -> &'static str {
+        match self {
+            Self::App => "containers",
+            Self::Init => "initContainers",
+        }
+    }
+}
+
+/// A container and where it is.
+#[derive(Clone, Copy, Debug)]
+pub struct ContainerRef<'p> {
+    /// Its list.
+    pub list: ContainerList,
+    /// Its index in that list.
+    pub index: usize,
+    /// The container.
+    pub container: &'p Container<'p>,
+}
+
+impl<'a> Pod<'a> {
+    /// Reads a pod's JSON.
+    pub fn parse(json: &'a str) -> Result<Self, PodError> {
+        Ok(serde_json::from_str(json)?)
+    }
+
+    /// The value of an annotation.
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.metadata.annotations.as_ref()?.get(key).map(String::as_str)
+    }
+
+    /// Every container: the application's first, then init containers and native sidecars.
+    pub fn all_containers(&self) -> impl Iterator<Item = ContainerRef<'_>> {
+        let app = self.spec.containers.iter().enumerate();
+        let init = self.init_containers().iter().enumerate();
+        app.map(|(index, container)| ContainerRef {
+            list: ContainerList::App,
+            index,
+            container,
+        })
+        .chain(init.map(|(index, container)| ContainerRef {
+            list: ContainerList::Init,
+            index,
+            container,
+        }))
+    }
+
+    /// Init containers and native sidecars.
+    pub fn init_containers(&self) -> &[Container<'a>] {
+        self.spec.init_containers.as_deref().unwrap_or_default()
+    }
+
+    /// The volume of that name.
+    pub fn volume(&self, name: &str) -> Option<&Volume> {
+        self.spec
+            .volumes
+            .iter()
+            .flatten()
+            .find(|volume| volume.name == name)
+    }
+
+    /// Whether Windows nodes are to run it.
+    pub fn is_windows(&self) -> bool {
+        let selected = self
+            .spec
+            .node_selector
+            .as_ref()
+            .and_then(|labels| labels.get("kubernetes.io/os"));
+        self.spec.os.as_ref().is_some_and(|os| os.name == "windows")
+            || selected.is_some_and(|os| os == "windows")
+    }
+
+    /// How logs name it: its name or the prefix of it, or its owner.
+    pub fn display_name(&self) -> String {
+        let metadata = &self.metadata;
+        let given = metadata.name.as_deref().filter(|name| !name.is_empty());
+        let owner = metadata.owner_references.iter().flatten().next();
+        match (given, metadata.generate_name.as_deref(), owner) {
+            (Some(name), _, _) => name.to_owned(),
+            (None, Some(prefix), _) => format!("{prefix}*"),
+            (None, None, Some(owner)) => format!("of {} {}", owner.kind, owner.name),
+            (None, None, None) => "without a name".to_owned(),
+        }
+    }
+}
+
+impl Container<'_> {
+    /// Whether this is a native sidecar.
+    pub fn is_native_sidecar(&self) -> bool {
+        self.restart_policy.as_deref() == Some("Always")
+    }
+
+    /// Where volumes appear in it.
+    pub fn mounts(&self) -> &[Mount] {
+        self.volume_mounts.as_deref().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn borrows_and_takes_nulls() {
+        let json = r#"{"metadata":{"annotations":null,"generateName":"web-"},
+            "spec":{"containers":[{"name":"a","env":[{"name":"X","value":"1"}],"volumeMounts":null}],"volumes":null}}"#;
+        let pod = Pod::parse(json).unwrap();
+        assert!(pod.metadata.annotations.is_none() && pod.spec.volumes.is_none());
+        assert_eq!(
+            pod.spec.containers[0].env.unwrap().get(),
+            r#"[{"name":"X","value":"1"}]"#
+        );
+        assert_eq!(pod.display_name(), "web-*");
+    }
+
+    #[test]
+    fn knows_what_a_volume_is() {
+        let kind = |json| serde_json::from_str::<Volume>(json).unwrap().kind();
+        assert_eq!(kind(r#"{"name":"v","emptyDir":{}}"#), VolumeKind::EmptyDir);
+        assert_eq!(
+            kind(r#"{"name":"v","csi":{"driver":"x"}}"#),
+            VolumeKind::PodLifetime
+        );
+        assert_eq!(kind(r#"{"name":"v","ephemeral":{}}"#), VolumeKind::PodLifetime);
+        assert_eq!(
+            kind(r#"{"name":"v","hostPath":{"path":"/x"}}"#),
+            VolumeKind::Outlives
+        );
+        assert_eq!(
+            kind(r#"{"name":"v","persistentVolumeClaim":{"claimName":"x"}}"#),
+            VolumeKind::Outlives
+        );
+        assert_eq!(
+            kind(r#"{"name":"v","persistentVolumeClaim":{"claimName":"x","readOnly":true}}"#),
+            VolumeKind::ReadOnly("a read-only claim")
+        );
+        assert_eq!(
+            kind(r#"{"name":"v","downwardAPI":{}}"#),
+            VolumeKind::ReadOnly("a downwardAPI volume")
+        );
+    }
+}

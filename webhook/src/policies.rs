@@ -1,0 +1,389 @@
+//! The policies as admission needs them: compiled when they change, not when a pod comes.
+
+use std::collections::BTreeMap;
+
+use kube::ResourceExt;
+use kube::core::{ParseExpressionError, Selector, SelectorExt};
+use tributary_crds::policy::{MissingVolume, PodSelection, StreamingSidecar};
+use tributary_crds::{LoggingPolicy, Reason, annotation};
+
+use crate::explain::{Finding, Quoted, did_you_mean};
+use crate::resources::{QuantityError, SidecarResources};
+
+/// Labels, as selectors take them.
+pub type Labels = BTreeMap<String, String>;
+
+/// A namespace as selectors see it.
+#[derive(Clone, Copy, Debug)]
+pub struct Namespace<'n> {
+    /// Its name.
+    pub name: &'n str,
+    /// Its labels.
+    pub labels: &'n Labels,
+}
+
+/// A policy as the cluster holds it, or why this version cannot read it.
+pub type StoredPolicy = Result<LoggingPolicy, String>;
+
+/// Every policy, compiled.
+#[derive(Debug, Default)]
+pub struct PolicyIndex {
+    /// By descending priority, then by name.
+    policies: Vec<CompiledPolicy>,
+    unreadable: BTreeMap<String, String>,
+}
+
+#[derive(Debug)]
+struct CompiledPolicy {
+    name: String,
+    priority: i32,
+    selection: Result<Selection, ParseExpressionError>,
+    streaming: Option<Result<Streaming, CompileError>>,
+}
+
+#[derive(Debug)]
+struct Selection {
+    namespaces: Selector,
+    pods: Selector,
+}
+
+/// What a policy's `streamingSidecar` block says.
+#[derive(Clone, Debug)]
+pub struct Streaming {
+    /// Whether an emptyDir may be created where no volume covers a file.
+    pub create_volumes: bool,
+    /// The sidecar's image, if it is not the webhook's own.
+    pub image: Option<String>,
+    /// The sidecar's resources.
+    pub resources: SidecarResources,
+}
+
+/// What would make every pod of a policy inadmissible.
+#[derive(Debug, thiserror::Error)]
+enum CompileError {
+    #[error("streamingSidecar.resources: {0}")]
+    Resources(#[from] QuantityError),
+    #[error("streamingSidecar.image: {0} is no image; write REGISTRY/NAME:TAG")]
+    Image(String),
+}
+
+/// The policy that serves a pod.
+#[derive(Clone, Copy, Debug)]
+pub struct Chosen<'i> {
+    /// The policy's name.
+    pub name: &'i str,
+    /// Its block.
+    pub streaming: &'i Streaming,
+}
+
+impl PolicyIndex {
+    /// Compiles policies. What cannot be read or compiled is kept with its problem, so that it can be told.
+    pub fn compile<'p>(policies: impl IntoIterator<Item = (&'p String, &'p StoredPolicy)>) -> Self {
+        let mut index = Self::default();
+        for (name, policy) in policies {
+            match policy {
+                Ok(policy) => index.policies.push(CompiledPolicy::new(policy)),
+                Err(problem) => {
+                    index.unreadable.insert(name.clone(), problem.clone());
+                }
+            }
+        }
+        index
+            .policies
+            .sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.name.cmp(&b.name)));
+        index
+    }
+
+    /// How many policies there are, and how many of them cannot be used.
+    pub fn counts(&self) -> (usize, usize) {
+        let broken = self
+            .policies
+            .iter()
+            .filter(|policy| policy.problem().is_some())
+            .count();
+        (
+            self.policies.len() + self.unreadable.len(),
+            broken + self.unreadable.len(),
+        )
+    }
+
+    /// The policy for a pod: the one that it names, else the first that selects it and allows streaming sidecars.
+    pub fn choose(
+        &self,
+        named: Option<&str>,
+        namespace: Namespace<'_>,
+        pod: &Labels,
+    ) -> Result<Chosen<'_>, Finding> {
+        if let Some(name) = named {
+            return self.named(name, namespace, pod);
+        }
+        let selecting = || {
+            self.policies
+                .iter()
+                .filter(|policy| policy.selects(namespace, pod))
+        };
+        if let Some(chosen) = selecting().find_map(CompiledPolicy::usable) {
+            return Ok(chosen);
+        }
+        if let Some((policy, problem)) = selecting().find_map(|policy| Some((policy, policy.problem()?))) {
+            return Err(unusable(&policy.name, &problem, "correct the policy"));
+        }
+        Err(Finding::new(
+            Reason::NoPolicy,
+            format!(
+                "{} is set, but no LoggingPolicy allows streaming sidecars for this pod",
+                annotation::STREAM
+            ),
+            "add `streamingSidecar: {}` to a LoggingPolicy that selects it (`kubectl get lp`)",
+        ))
+    }
+
+    fn named(&self, name: &str, namespace: Namespace<'_>, pod: &Labels) -> Result<Chosen<'_>, Finding> {
+        if let Some(problem) = self.unreadable.get(name) {
+            let problem = format!("cannot be read: {}", Quoted(problem));
+            return Err(unusable(
+                name,
+                &problem,
+                "apply it again as `kubectl explain lp.spec` describes it",
+            ));
+        }
+        let Some(policy) = self.policies.iter().find(|policy| policy.name == name) else {
+            let known = self.policies.iter().map(|policy| policy.name.as_str());
+            let remedy = match did_you_mean(name, known) {
+                Some(near) => format!("did you mean {near}?"),
+                None => "name one of `kubectl get lp`, or remove the annotation".to_owned(),
+            };
+            return Err(unusable(name, "does not exist", &remedy));
+        };
+        if let Some(problem) = policy.problem() {
+            return Err(unusable(name, &problem, "correct the policy"));
+        }
+        if !policy.selects(namespace, pod) {
+            let remedy =
+                "name a policy whose selector matches the pod and its namespace, or remove the annotation";
+            return Err(unusable(name, "does not select this pod", remedy));
+        }
+        let without_block = || {
+            unusable(
+                name,
+                "has no streamingSidecar",
+                "add `streamingSidecar: {}` to it",
+            )
+        };
+        policy.usable().ok_or_else(without_block)
+    }
+}
+
+fn unusable(name: &str, problem: &str, remedy: &str) -> Finding {
+    Finding::new(
+        Reason::PolicyNotUsable,
+        format!("{}: policy {} {problem}", annotation::POLICY, Quoted(name)),
+        remedy,
+    )
+}
+
+impl CompiledPolicy {
+    fn new(policy: &LoggingPolicy) -> Self {
+        Self {
+            name: policy.name_any(),
+            priority: policy.spec.priority,
+            selection: Selection::compile(&policy.spec.selector),
+            streaming: policy.spec.streaming_sidecar.as_ref().map(Streaming::compile),
+        }
+    }
+
+    fn selects(&self, namespace: Namespace<'_>, pod: &Labels) -> bool {
+        let Ok(selection) = &self.selection else {
+            return false;
+        };
+        selection.namespaces.matches(namespace.labels) && selection.pods.matches(pod)
+    }
+
+    fn usable(&self) -> Option<Chosen<'_>> {
+        let streaming = self.streaming.as_ref()?.as_ref().ok()?;
+        Some(Chosen {
+            name: &self.name,
+            streaming,
+        })
+    }
+
+    fn problem(&self) -> Option<String> {
+        if let Err(problem) = &self.selection {
+            return Some(format!("has a selector that cannot be understood: {problem}"));
+        }
+        let problem = self.streaming.as_ref()?.as_ref().err()?;
+        Some(problem.to_string())
+    }
+}
+
+impl Selection {
+    fn compile(selection: &PodSelection) -> Result<Self, ParseExpressionError> {
+        let compile = |selector: &Option<_>| {
+            selector
+                .clone()
+                .map_or_else(|| Ok(Selector::default()), TryInto::try_into)
+        };
+        Ok(Self {
+            namespaces: compile(&selection.namespace_selector)?,
+            pods: compile(&selection.pod_selector)?,
+        })
+    }
+}
+
+impl Streaming {
+    fn compile(block: &StreamingSidecar) -> Result<Self, CompileError> {
+        if let Some(image) = block.image.as_ref().filter(|image| !is_image(image)) {
+            return Err(CompileError::Image(Quoted(image).to_string()));
+        }
+        Ok(Self {
+            create_volumes: block.missing_volume == MissingVolume::CreateEmptyDir,
+            image: block.image.clone(),
+            resources: SidecarResources::compile(block.resources.as_ref())?,
+        })
+    }
+}
+
+/// Whether this could be an image's name: a pod with one that could not would never start.
+pub fn is_image(image: &str) -> bool {
+    let inner = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
+    image.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && image.ends_with(|c: char| c.is_ascii_alphanumeric())
+        && image.chars().all(inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn index(policies: &[serde_json::Value]) -> PolicyIndex {
+        let stored: BTreeMap<String, StoredPolicy> = policies
+            .iter()
+            .map(|json| {
+                let name = json["metadata"]["name"].as_str().unwrap().to_owned();
+                (
+                    name,
+                    serde_json::from_value(json.clone()).map_err(|error| error.to_string()),
+                )
+            })
+            .collect();
+        PolicyIndex::compile(&stored)
+    }
+
+    #[allow(clippy::needless_pass_by_value, reason = "reads better where it is called")]
+    fn policy(name: &str, spec: serde_json::Value) -> serde_json::Value {
+        json!({"apiVersion": "tributary.dev/v1alpha1", "kind": "LoggingPolicy", "metadata": {"name": name}, "spec": spec})
+    }
+
+    fn labels(pairs: &[(&str, &str)]) -> Labels {
+        pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    fn choose(
+        index: &PolicyIndex,
+        named: Option<&str>,
+        ns: &[(&str, &str)],
+        pod: &[(&str, &str)],
+    ) -> Result<String, Finding> {
+        let ns = labels(ns);
+        let namespace = Namespace {
+            name: "shop",
+            labels: &ns,
+        };
+        index
+            .choose(named, namespace, &labels(pod))
+            .map(|chosen| chosen.name.to_owned())
+    }
+
+    #[test]
+    fn priority_then_name_among_those_that_select_and_have_the_block() {
+        let index = index(&[
+            policy("b", json!({"streamingSidecar": {}})),
+            policy("a", json!({"streamingSidecar": {}})),
+            policy("agent-only", json!({"priority": 9, "nodeAgent": {}})),
+            policy(
+                "shop",
+                json!({"priority": 5, "streamingSidecar": {},
+                "selector": {"namespaceSelector": {"matchLabels": {"team": "shop"}},
+                             "podSelector": {"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["x"]}]}}}),
+            ),
+        ]);
+        assert_eq!(choose(&index, None, &[], &[]).unwrap(), "a");
+        assert_eq!(
+            choose(&index, None, &[("team", "shop")], &[("app", "y")]).unwrap(),
+            "shop"
+        );
+        assert_eq!(
+            choose(&index, None, &[("team", "shop")], &[("app", "x")]).unwrap(),
+            "a"
+        );
+        assert_eq!(choose(&index, Some("b"), &[], &[]).unwrap(), "b");
+    }
+
+    #[test]
+    fn a_policy_that_is_named_and_cannot_serve_is_explained() {
+        let index = index(&[
+            policy("agent-only", json!({"nodeAgent": {}})),
+            policy(
+                "shop",
+                json!({"streamingSidecar": {}, "selector": {"podSelector": {"matchLabels": {"app": "x"}}}}),
+            ),
+            policy("future", json!({"streamingSidecar": "all"})),
+            policy(
+                "greedy",
+                json!({"streamingSidecar": {"resources": {"limits": {"cpu": "lots"}}}}),
+            ),
+            policy("picture", json!({"streamingSidecar": {"image": "my image"}})),
+            policy(
+                "odd",
+                json!({"streamingSidecar": {},
+                "selector": {"podSelector": {"matchExpressions": [{"key": "app", "operator": "Like"}]}}}),
+            ),
+        ]);
+        for (name, message) in [
+            ("shpo", "policy shpo does not exist"),
+            ("agent-only", "policy agent-only has no streamingSidecar"),
+            ("shop", "policy shop does not select this pod"),
+            ("future", "policy future cannot be read"),
+            ("greedy", "cpu: \"lots\" is no quantity"),
+            ("picture", "\"my image\" is no image"),
+            ("odd", "selector that cannot be understood"),
+        ] {
+            let finding = choose(&index, Some(name), &[], &[]).unwrap_err();
+            assert_eq!(finding.reason, Reason::PolicyNotUsable);
+            assert!(finding.message.contains(message), "{}", finding.message);
+        }
+        assert_eq!(
+            choose(&index, Some("shpo"), &[], &[]).unwrap_err().remedy,
+            "did you mean shop?"
+        );
+        assert_eq!(index.counts(), (6, 4));
+    }
+
+    #[test]
+    fn a_broken_policy_hurts_only_itself() {
+        let broken = policy("a", json!({"streamingSidecar": {"image": " "}}));
+        assert_eq!(
+            choose(
+                &index(&[broken.clone(), policy("b", json!({"streamingSidecar": {}}))]),
+                None,
+                &[],
+                &[]
+            )
+            .unwrap(),
+            "b"
+        );
+        assert_eq!(
+            choose(&index(&[broken]), None, &[], &[]).unwrap_err().reason,
+            Reason::PolicyNotUsable
+        );
+        assert_eq!(
+            choose(&index(&[]), None, &[], &[]).unwrap_err().reason,
+            Reason::NoPolicy
+        );
+    }
+}

@@ -1,0 +1,3 @@
+//! The containers that are added to pods.
+
+pub mod streaming;
