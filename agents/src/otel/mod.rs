@@ -30,7 +30,11 @@ pub fn render(pipeline: &Pipeline) -> Result<AgentConfig, CompileError> {
     let text = yaml::write(&pipeline.policy, FILE, &document(pipeline))?;
     Ok(AgentConfig {
         files: BTreeMap::from([(FILE.to_owned(), text)]),
-        args: vec![format!("--config={CONFIG_DIRECTORY}/{FILE}")],
+        args: vec![
+            format!("--config={CONFIG_DIRECTORY}/{FILE}"),
+            // A position in a file is stored only after its lines are in the queues on disk, so that a kill loses none.
+            "--feature-gates=stanza.synchronousLogEmitter".to_owned(),
+        ],
         // The garbage collector works harder before the memory limiter has to hold the receiver back.
         env: BTreeMap::from([("GOMEMLIMIT".to_owned(), (pipeline.memory_limit * 8 / 10).to_string())]),
         secret_env: BTreeMap::new(),
@@ -93,8 +97,8 @@ fn names(parts: &[(String, Value)]) -> Vec<&str> {
 fn common_processors(pipeline: &Pipeline) -> Vec<(String, Value)> {
     let mut steps = vec![
         ("memory_limiter".to_owned(), processors::memory_limiter(pipeline.memory_limit)),
-        ("k8s_attributes".to_owned(), processors::k8s_attributes(pipeline)),
         ("transform".to_owned(), processors::identify()),
+        ("k8s_attributes".to_owned(), processors::k8s_attributes(pipeline)),
     ];
     if !pipeline.selection.is_empty() {
         steps.push(("filter".to_owned(), processors::keep_only(&pipeline.selection)));

@@ -47,21 +47,35 @@ pub fn keep_only(predicates: &[Predicate]) -> Value {
     json!({"error_mode": "ignore", "log_conditions": texts(&ottl::violations(predicates))})
 }
 
-/// Names the node, and gives a record that has no time of its own the time at which it was read.
+/// The groups of the path of a log, and what the semantic conventions call them.
+const IDENTITY: [(&str, &str); 5] = [
+    ("namespace", "k8s.namespace.name"),
+    ("pod", "k8s.pod.name"),
+    ("uid", "k8s.pod.uid"),
+    ("container", "k8s.container.name"),
+    ("restarts", "k8s.container.restart_count"),
+];
+
+/// Gives what the receiver read from the path its proper name, names the node, and gives a record without a time of its own
+/// the time at which it was read.
 pub fn identify() -> Value {
+    let attribute = |key: &str| format!("resource.attributes[{}]", ottl::literal(key));
+    let mut of_resource = Vec::new();
+    for (group, name) in IDENTITY {
+        of_resource.push(format!("set({}, {})", attribute(name), attribute(group)));
+        of_resource.push(format!("delete_key(resource.attributes, {})", ottl::literal(group)));
+    }
+    of_resource.push(format!("set({}, \"${{env:K8S_NODE_NAME}}\")", attribute("k8s.node.name")));
     json!({
         "error_mode": "ignore",
         "log_statements": [
-            {
-                "context": "resource",
-                "statements": ["set(resource.attributes[\"k8s.node.name\"], \"${env:K8S_NODE_NAME}\")"],
-            },
+            {"context": "resource", "statements": of_resource},
             {
                 "context": "log",
                 "statements": [
                     "set(log.time, log.observed_time) where log.time_unix_nano == 0",
-                    "delete_key(log.attributes, \"logtag\")",
-                    "delete_key(log.attributes, \"log.file.path\")",
+                    "set(log.attributes[\"log.iostream\"], log.attributes[\"stream\"])",
+                    "keep_keys(log.attributes, [\"log.iostream\"])",
                 ],
             },
         ],

@@ -3,9 +3,18 @@
 use serde_json::{Value, json};
 use tributary_crds::names::{AGENTS_NAMESPACE, SYSTEM_NAMESPACE};
 
+use super::confmap::text;
+
 /// The longest message in bytes; a longer one is cut into several records. With the emitter's batches of at most 199
 /// records, one batch stays below [`super::outputs::LEAST_QUEUE`], which must hold it.
 const LONGEST_MESSAGE: &str = "256KiB";
+
+/// `/var/log/pods/NAMESPACE_POD_UID/CONTAINER/RESTARTS.log`, which identifies a container whatever its lines say.
+/// `processors::identify` gives the groups their proper names, which have dots.
+const PATH: &str = "/(?P<namespace>[^/_]+)_(?P<pod>[^/_]+)_(?P<uid>[^/_]+)/(?P<container>[^/]+)/(?P<restarts>\\d+)\\.log[^/]*$";
+/// A line as containerd and CRI-O write it: time, stream, tags, text.
+const LINE: &str = "^(?P<time>[^ ]+) (?P<stream>stdout|stderr) (?P<logtag>[^ ]*) ?(?P<log>(?s:.*))$";
+const IS_PARSED: &str = "attributes.logtag != nil";
 
 /// Reads stdout and stderr of all pods but our own.
 pub fn containers() -> Value {
@@ -31,12 +40,57 @@ pub fn containers() -> Value {
         "preserve_trailing_whitespaces": true,
         "storage": "file_storage/offsets",
         "retry_on_failure": super::outputs::endless_retry(),
-        // No `format`: containerd, CRI-O and Docker are told apart line by line.
-        "operators": [{
-            "id": "container",
-            "type": "container",
-            "add_metadata_from_filepath": true,
-            "max_log_size": LONGEST_MESSAGE,
-        }],
+        "operators": operators(),
     })
+}
+
+/// Takes the kubelet's lines apart. Not the collector's `container` operator, because that one joins the pieces of a long
+/// line by file: pieces of stdout and stderr that alternate in a file would be joined to each other.
+fn operators() -> Value {
+    json!([
+        {
+            "id": "path",
+            "type": "regex_parser",
+            "parse_from": "attributes[\"log.file.path\"]",
+            "parse_to": "resource",
+            "regex": text(PATH),
+            "cache": {"size": 1024},
+            "on_error": "send_quiet",
+        },
+        {
+            "id": "line",
+            "type": "regex_parser",
+            "parse_from": "body",
+            "parse_to": "attributes",
+            "regex": text(LINE),
+            "timestamp": {
+                "parse_from": "attributes.time",
+                "layout_type": "gotime",
+                "layout": "2006-01-02T15:04:05.999999999Z07:00",
+            },
+            // What is not in the runtime's format is a record too: its text is all that is known.
+            "on_error": "send_quiet",
+        },
+        {"id": "message", "type": "move", "from": "attributes.log", "to": "body", "if": IS_PARSED},
+        {
+            "id": "piece",
+            "type": "add",
+            "field": "attributes.piece",
+            "value": "EXPR(attributes[\"log.file.path\"] + \" \" + attributes.stream)",
+            "if": IS_PARSED,
+        },
+        {
+            "id": "join",
+            "type": "recombine",
+            "combine_field": "body",
+            "combine_with": "",
+            // `P` marks a piece that is not the last; runtimes may add more tags after a colon.
+            "is_last_entry": "not (attributes.logtag startsWith \"P\")",
+            "source_identifier": "attributes.piece",
+            "max_batch_size": 0,
+            "max_unmatched_batch_size": 0,
+            "max_log_size": LONGEST_MESSAGE,
+            "if": IS_PARSED,
+        },
+    ])
 }
