@@ -47,6 +47,61 @@ pub enum Error {
         /// The last lines of the log.
         tail: String,
     },
+    /// This is not Debian.
+    #[error(
+        "this system has no dpkg, so nothing is installed; a cluster needs what Debian packages as {packages}: use a \
+         Debian machine, or an existing cluster"
+    )]
+    NotDebian {
+        /// Debian's names of what is needed.
+        packages: String,
+    },
+    /// Packages are missing, and this user cannot install them.
+    #[error("Debian packages are missing and only root can install them: apt-get install {packages}")]
+    MissingPackages {
+        /// Which.
+        packages: String,
+    },
+    /// Only root can do this.
+    #[error("{doing} needs root: it makes namespaces, network links and containers")]
+    NotRoot {
+        /// What was being done.
+        doing: &'static str,
+    },
+    /// No address range is left.
+    #[error("{clusters} clusters run on this machine already: take one down first")]
+    NoSlot {
+        /// How many there can be.
+        clusters: u8,
+    },
+    /// The machine has other plans for the addresses.
+    #[error("{address} is not reached through {link}, which was made for it, but: {route}")]
+    Route {
+        /// The node's address.
+        address: String,
+        /// The link that leads to the node.
+        link: String,
+        /// What `ip route get` says.
+        route: String,
+    },
+    /// A process was named that the cluster does not have.
+    #[error("the cluster has no process {name}; it has {known}")]
+    NoProcess {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+    /// Something in the cluster did not become what it should be.
+    #[error("{what} after {seconds} s; {hint}")]
+    Late {
+        /// What is not as it should be.
+        what: String,
+        /// How long it was waited for.
+        seconds: u64,
+        /// Where to look.
+        hint: String,
+    },
     /// There is no directory for built programs.
     #[error(
         "no directory to keep built programs in: set TRIBUTARY_CACHE, XDG_CACHE_HOME or HOME to a writable directory"

@@ -6,6 +6,10 @@
 //! * [`components`]: builds the programs once and keeps them in a cache outside the checkout.
 //! * [`ControlPlane`]: etcd and kube-apiserver, without root, for tests of the API: accepted and refused objects,
 //!   webhooks, RBAC, controllers. Ends with the value, or with the process.
+//! * [`Cluster`]: a whole node with kubelet, containerd, Services and DNS; needs root and Debian.
+//! * [`images`]: container images without a registry, and those of a test cluster.
+//! * [`Elasticsearch`]: a real backend with security and TLS.
+//! * [`debian`]: the packages that a cluster needs.
 //! * [`pki`]: the certificates, of use to test servers too.
 //!
 //! ```no_run
@@ -16,15 +20,22 @@
 //! # }
 //! ```
 
+pub mod cluster;
+mod command;
 pub mod components;
 mod control_plane;
 mod daemon;
+pub mod debian;
+pub mod elasticsearch;
 mod error;
+pub mod images;
 mod keeper;
 mod kubeconfig;
 pub mod pki;
 mod ready;
 
+pub use cluster::Cluster;
 pub use components::{Component, Progress};
 pub use control_plane::ControlPlane;
+pub use elasticsearch::Elasticsearch;
 pub use error::Error;
