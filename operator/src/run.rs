@@ -115,7 +115,7 @@ async fn lead(
     let mut controller = Box::pin(controller);
     let certificates = async {
         if options.external_certificates {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         } else {
             certificates::run(client, metrics.clone(), Timestamp::now).await;
         }
