@@ -18,9 +18,9 @@ use crate::report::Reporter;
 
 /// The first line. A change of the format changes the number, so that an older file is not misread.
 const HEADER: &str = "tributary-streamer positions 1\n";
-/// A record's fields, in hexadecimal: name, device, inode, offset, marker length and hash, head length and hash, and a check
+/// A record's fields, in hexadecimal: device, inode, offset, marker length and hash, head length and hash, and a check
 /// over all before it.
-const FIELDS: usize = 9;
+const FIELDS: usize = 8;
 /// Sixteen digits and a separator for each field.
 const SLOT: usize = FIELDS * 17;
 /// How long to wait before trying again to create a file that could not be created.
@@ -29,17 +29,10 @@ const RETRY: Duration = Duration::from_secs(5);
 /// How far one file has been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record {
-    /// The name it belongs to, hashed by [`name_hash`].
-    pub name: u64,
     /// Which file it is.
     pub key: FileKey,
     /// How far it has been read.
     pub position: Position,
-}
-
-/// Stands for a path in a [`Record`].
-pub fn name_hash(path: &Path) -> u64 {
-    hash(path.as_os_str().as_bytes())
 }
 
 /// Where positions are kept, if anywhere.
@@ -68,26 +61,26 @@ impl Checkpoint {
         }
     }
 
-    /// The records of an earlier run; none without a file. A record that was not written whole is left out.
-    pub fn load(&self, reporter: &mut Reporter) -> Vec<Record> {
-        let Some(path) = &self.path else { return Vec::new() };
+    /// The records of an earlier run; `None` when there was none. A record that was not written whole is left out.
+    pub fn load(&self, reporter: &mut Reporter) -> Option<Vec<Record>> {
+        let path = self.path.as_ref()?;
         let content = match std::fs::read(path) {
             Ok(content) => content,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
                 reporter.say(format_args!(
                     "cannot read the positions in {path:?} ({error}): reading from the beginning"
                 ));
-                return Vec::new();
+                return None;
             }
         };
         let Some(slots) = content.strip_prefix(HEADER.as_bytes()) else {
             reporter.say(format_args!(
                 "{path:?} holds no positions of this version: reading from the beginning"
             ));
-            return Vec::new();
+            return None;
         };
-        slots.chunks_exact(SLOT).filter_map(parse_slot).collect()
+        Some(slots.chunks_exact(SLOT).filter_map(parse_slot).collect())
     }
 
     /// Whether the file has to be written as a whole: at the start, and again some time after a failure.
@@ -187,7 +180,6 @@ fn create(path: &Path, records: &[Record]) -> io::Result<File> {
 fn format_slot(record: &Record) -> [u8; SLOT] {
     let Position { offset, marker, head } = record.position;
     let values = [
-        record.name,
         record.key.device,
         record.key.inode,
         offset,
@@ -225,7 +217,6 @@ fn parse_slot(slot: &[u8]) -> Option<Record> {
         *value = u64::from_str_radix(std::str::from_utf8(&field[..16]).ok()?, 16).ok()?;
     }
     let [
-        name,
         device,
         inode,
         offset,
@@ -240,7 +231,6 @@ fn parse_slot(slot: &[u8]) -> Option<Record> {
     let head = Fingerprint::from_parts(head_length, head_hash)?;
     let consistent = whole && marker.len() as u64 <= offset;
     consistent.then_some(Record {
-        name,
         key: FileKey { device, inode },
         position: Position { offset, marker, head },
     })
@@ -252,7 +242,6 @@ mod tests {
 
     fn record(inode: u64) -> Record {
         Record {
-            name: name_hash(Path::new("/var/log/a.log")),
             key: FileKey { device: 66, inode },
             position: Position {
                 offset: u64::MAX - inode,
@@ -267,7 +256,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (now, mut reporter) = (Instant::now(), Reporter::silent());
         let mut checkpoint = Checkpoint::in_directory(&directory.path().join("new"), &["/a".into()]);
-        assert_eq!(checkpoint.load(&mut reporter), []);
+        assert_eq!(checkpoint.load(&mut reporter), None);
         assert!(checkpoint.is_due(now));
         assert!(checkpoint.create(&[record(1), record(2)], now, &mut reporter));
         assert!(!checkpoint.is_due(now));
@@ -275,11 +264,14 @@ mod tests {
         checkpoint.save(&mut slot, &record(3), now, &mut reporter);
         assert_eq!(slot, Some(2));
         checkpoint.release(Some(0), now, &mut reporter);
-        assert_eq!(checkpoint.load(&mut reporter), [record(2), record(3)]);
+        assert_eq!(checkpoint.load(&mut reporter), Some(vec![record(2), record(3)]));
         let mut reused = None;
         checkpoint.save(&mut reused, &record(4), now, &mut reporter);
         assert_eq!(reused, Some(0));
-        assert_eq!(checkpoint.load(&mut reporter), [record(4), record(2), record(3)]);
+        assert_eq!(
+            checkpoint.load(&mut reporter),
+            Some(vec![record(4), record(2), record(3)])
+        );
     }
 
     #[test]
@@ -320,6 +312,6 @@ mod tests {
             "tributary-streamer positions 9\nwhatever",
         )
         .unwrap();
-        assert_eq!(checkpoint.load(&mut Reporter::silent()), []);
+        assert_eq!(checkpoint.load(&mut Reporter::silent()), None);
     }
 }

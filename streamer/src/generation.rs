@@ -58,6 +58,11 @@ impl Position {
             .matches(read_fully(file, &mut window, start, self.marker.len() as u64)?))
     }
 
+    /// Whether it tells its file from another one with the same inode number.
+    pub fn is_telling(&self) -> bool {
+        !self.marker.is_empty()
+    }
+
     /// Whether `file` starts as the file that was read did. Nothing is known of a file of which nothing was read.
     pub fn starts_like(&self, file: &File) -> io::Result<bool> {
         let mut window = [0; WINDOW];
@@ -128,6 +133,8 @@ pub struct Generation {
     pub quiet_since: Option<Instant>,
     /// When bytes of it were written out last.
     pub last_byte: Instant,
+    /// Whether rotated files were looked for since its first byte was seen. Before that, a truncation leaves no trace in it.
+    pub begun: bool,
     /// Leading zero bytes are passed over: a writer that did not open for appending goes on at its old offset after a
     /// truncation, and the kernel fills the file with zeros up to there.
     pub skip_hole: bool,
@@ -146,6 +153,7 @@ impl Generation {
             retired: None,
             quiet_since: None,
             last_byte: now,
+            begun: position.offset > 0,
             skip_hole: false,
         }
     }
@@ -199,6 +207,7 @@ impl Generation {
         self.unfinished = None;
         self.quiet_since = None;
         self.last_byte = now;
+        self.begun = false;
         self.skip_hole = true;
     }
 }

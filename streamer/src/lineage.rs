@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::checkpoint::{Record, name_hash};
+use crate::checkpoint::Record;
 use crate::generation::{Generation, GenerationId};
 use crate::identity::FileKey;
 use crate::report::Trouble;
@@ -20,26 +20,18 @@ pub struct Lineage {
     pub look_again: bool,
     /// What is wrong with the name.
     pub trouble: Trouble,
-    name_hash: u64,
 }
 
 impl Lineage {
     /// A name of which nothing was read yet.
     pub fn new(name: PathBuf) -> Self {
-        let name_hash = name_hash(&name);
         Self {
             name,
             current: None,
             generations: Vec::new(),
             look_again: false,
             trouble: Trouble::default(),
-            name_hash,
         }
-    }
-
-    /// The name, for comparing with [`Record::name`].
-    pub fn name_hash(&self) -> u64 {
-        self.name_hash
     }
 
     /// The name, for messages.
@@ -65,7 +57,6 @@ impl Lineage {
     pub fn record(&self, place: usize) -> Record {
         let generation = &self.generations[place];
         Record {
-            name: self.name_hash,
             key: generation.key,
             position: generation.position,
         }

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::time::Instant;
 
+use crate::checkpoint::Record;
 use crate::generation::{Generation, GenerationId, Position, open_regular};
 use crate::identity::FileKey;
 use crate::siblings::{self, Sibling};
@@ -42,8 +43,11 @@ impl<W: Write> Tailer<W> {
         };
         let in_use = self.is_current(key);
         let generation = &mut self.lineages[lineage].generations[place];
-        match (generation.position.continues_in(file), file.try_clone()) {
-            (Ok(true), Ok(file)) => {
+        let empty = file.metadata().is_ok_and(|metadata| metadata.size() == 0);
+        let same = (generation.position.is_telling() || empty)
+            && generation.position.continues_in(file).unwrap_or(false);
+        match file.try_clone() {
+            Ok(file) if same => {
                 let grown = file
                     .metadata()
                     .is_ok_and(|metadata| metadata.size() > generation.position.offset);
@@ -55,7 +59,7 @@ impl<W: Write> Tailer<W> {
                 }
                 true
             }
-            // Another file with the number of one that is gone.
+            // Another file with the number of one that is gone, or one of which nothing was read.
             _ => {
                 self.remove(lineage, place, now);
                 false
@@ -193,14 +197,19 @@ impl<W: Write> Tailer<W> {
         size: u64,
         truncated: Option<Truncated>,
     ) -> io::Result<Kind> {
-        let name = self.lineages[lineage].name_hash();
-        for record in self.resumed.iter().filter(|record| record.key == sibling.key) {
-            if record.position.continues_in(file)? {
-                return Ok(Kind::ReadTo(record.position));
+        // By content too: the file itself may be gone, and this the copy that was made of it.
+        for Record { key, position } in self
+            .resumed
+            .iter()
+            .flatten()
+            .filter(|record| record.position.is_telling())
+        {
+            if (*key == sibling.key || position.starts_like(file)?) && position.continues_in(file)? {
+                return Ok(Kind::ReadTo(*position));
             }
         }
         // What was there before the first start is history.
-        if self.first_look && !self.resumed.iter().any(|record| record.name == name) {
+        if self.is_first_start() {
             return Position::at_end(file, size).map(Kind::ReadTo);
         }
         if let Some(Truncated { position, .. }) = truncated {
@@ -212,7 +221,7 @@ impl<W: Write> Tailer<W> {
             }
         }
         for generation in &self.lineages[lineage].generations {
-            if generation.position.starts_like(file)? && is_copy(generation, file, size)? {
+            if is_copy(generation, file, size)? {
                 return Position::at_end(file, size).map(Kind::ReadTo);
             }
         }
@@ -238,10 +247,11 @@ impl<W: Write> Tailer<W> {
     }
 }
 
-/// Whether the end of `copy` is what the open file of `original` has at that place.
+/// Whether the start and the end of `copy` are what the open file of `original` has in their places.
 fn is_copy(original: &Generation, copy: &File, size: u64) -> io::Result<bool> {
     let Some(file) = &original.file else {
         return Ok(false);
     };
-    Position::at_end(copy, size)?.continues_in(file)
+    let position = Position::at_end(copy, size)?;
+    Ok(position.starts_like(file)? && position.continues_in(file)?)
 }

@@ -44,8 +44,8 @@ pub struct Tailer<W> {
     pub(crate) checkpoint: Checkpoint,
     pub(crate) reporter: Reporter,
     existing: Existing,
-    /// Positions of an earlier run, during the first look.
-    pub(crate) resumed: Vec<Record>,
+    /// Positions of an earlier run, if there was one, during the first look.
+    pub(crate) resumed: Option<Vec<Record>>,
     pub(crate) first_look: bool,
     buffer: Vec<u8>,
     next_id: u64,
@@ -95,7 +95,7 @@ impl<W: Write> Tailer<W> {
         self.close_quiet(now);
         self.forget_names();
         self.first_look = false;
-        self.resumed = Vec::new();
+        self.resumed = None;
         self.write_checkpoint(now);
     }
 
@@ -136,6 +136,11 @@ impl<W: Write> Tailer<W> {
             }
         }
         total
+    }
+
+    /// Whether what is there now was there before anybody followed it.
+    pub(crate) fn is_first_start(&self) -> bool {
+        self.first_look && self.resumed.is_none()
     }
 
     pub(crate) fn new_id(&mut self) -> GenerationId {
@@ -210,11 +215,26 @@ impl<W: Write> Tailer<W> {
             trouble.clear(&mut self.reporter, format_args!("following {name:?} now"));
         }
         self.lineages[lineage].current = after;
-        if after != before || self.first_look || self.lineages[lineage].look_again {
+        // A file can appear and be rotated between two looks, so that its name or its content is never there.
+        if after != before
+            || self.has_nothing(lineage)
+            || self.first_look
+            || self.lineages[lineage].look_again
+        {
             self.lineages[lineage].look_again = after != before;
             self.settle_truncated(lineage, now);
             self.adopt_siblings(lineage, None, now);
         }
+    }
+
+    /// Whether the name leads nowhere, or to a file of which nothing was read.
+    fn has_nothing(&self, lineage: usize) -> bool {
+        let found = &self.lineages[lineage];
+        let current = found
+            .generations
+            .iter()
+            .find(|generation| Some(generation.key) == found.current);
+        found.current.is_none() || current.is_some_and(|generation| generation.position.offset == 0)
     }
 
     /// Opens what a name leads to; `None` when that is the file it led to `before`.
@@ -240,11 +260,11 @@ impl<W: Write> Tailer<W> {
         if self.reuse_known(key, &file, now) {
             return;
         }
-        let record = self.resumed.iter().find(|record| record.key == key);
+        let record = self.resumed.iter().flatten().find(|record| record.key == key);
         let position = match (record, self.existing) {
             // If it is not the same file any more, the first reading will find that out.
             (Some(record), _) => record.position,
-            (None, Existing::End) if self.first_look => {
+            (None, Existing::End) if self.is_first_start() => {
                 Position::at_end(&file, size).unwrap_or(Position::START)
             }
             (None, Existing::End | Existing::Beginning) => Position::START,
@@ -397,7 +417,8 @@ impl<W: Write> Tailer<W> {
         while place < self.lineages[lineage].generations.len() && left > 0 {
             match self.read_generation(lineage, place, now, draining)? {
                 Progress::Read(bytes) => left = left.saturating_sub(bytes),
-                Progress::Truncated => {}
+                // From the oldest again: what came before may stand at a place that was passed already.
+                Progress::Rotated => place = 0,
                 Progress::AtEnd => place += 1,
                 Progress::Waiting => break,
             }
@@ -421,7 +442,7 @@ impl<W: Write> Tailer<W> {
             }
             Ok(Reading::Changed) => {
                 self.follow_truncation(lineage, place, now);
-                return Ok(Progress::Truncated);
+                return Ok(Progress::Rotated);
             }
             Err(error) => {
                 let Lineage { name, trouble, .. } = &mut self.lineages[lineage];
@@ -431,6 +452,11 @@ impl<W: Write> Tailer<W> {
                 return Ok(Progress::AtEnd);
             }
         };
+        if !generation.begun {
+            generation.begun = true;
+            self.adopt_siblings(lineage, None, now);
+            return Ok(Progress::Rotated);
+        }
         let data = &self.buffer[range.clone()];
         if generation.skip_hole {
             let zeros = data.iter().take_while(|&&byte| byte == 0).count();
@@ -506,8 +532,8 @@ impl<W: Write> Tailer<W> {
 enum Progress {
     /// So many bytes; there may be more.
     Read(usize),
-    /// It has to be read from the start, after what a copy of it holds.
-    Truncated,
+    /// Other files may have come before it.
+    Rotated,
     /// Nothing more that can be written now.
     AtEnd,
     /// Newer generations have to wait too.

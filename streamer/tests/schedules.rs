@@ -1,0 +1,376 @@
+//! Random schedules of what writers and rotations do, driven against a model of what the disk held.
+//!
+//! The tailer runs in this process with a clock of its own. Every line is numbered. A line must come out exactly once, unless the
+//! disk no longer held it when the tailer looked next: then at most once. No line may come out torn.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use tributary_streamer::arguments::{Existing, Options};
+use tributary_streamer::report::Reporter;
+use tributary_streamer::tail::Tailer;
+
+/// Rotated files kept.
+const KEPT: usize = 3;
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// So many whole lines, then the beginning of another one, which the next append ends.
+    Append { lines: u8, unfinished: bool },
+    /// `a.log` becomes `a.log.1`, and so on; the writer keeps its descriptor.
+    Rename,
+    /// The writer opens `a.log`, which is created if need be.
+    Reopen,
+    /// A copy becomes `a.log.1`, then the file is truncated.
+    CopyTruncate,
+    /// The file is truncated, and nobody has a copy.
+    Truncate,
+    /// The name is removed; the writer keeps its descriptor.
+    Delete,
+    /// The tailer looks and reads, so many milliseconds later.
+    Tick(u16),
+    /// The tailer reads without looking.
+    Read,
+    /// The tailer is killed and started again.
+    Restart,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        8 => (0..40_u8, any::<bool>()).prop_map(|(lines, unfinished)| Step::Append { lines, unfinished }),
+        3 => Just(Step::Rename),
+        4 => Just(Step::Reopen),
+        2 => Just(Step::CopyTruncate),
+        1 => Just(Step::Truncate),
+        1 => Just(Step::Delete),
+        6 => (1..400_u16).prop_map(Step::Tick),
+        1 => (1000..10_000_u16).prop_map(Step::Tick),
+        1 => (60_000..65_535_u16).prop_map(Step::Tick),
+        2 => Just(Step::Read),
+        1 => Just(Step::Restart),
+    ];
+    proptest::collection::vec(step, 1..60)
+}
+
+/// What a file held at some time, whatever it is called.
+#[derive(Debug, Default, Clone)]
+struct Content {
+    lines: Vec<u32>,
+    /// Whether the tailer has had it open.
+    opened: bool,
+}
+
+type Shared<T> = Rc<RefCell<T>>;
+
+#[derive(Clone, Default)]
+struct Sink(Shared<Vec<u8>>);
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The disk, its model, and the tailer.
+struct World {
+    directory: tempfile::TempDir,
+    /// The file and the content behind the writer's descriptor.
+    writer: Option<(File, Shared<Content>)>,
+    /// The number of a line that was begun.
+    begun: Option<u32>,
+    /// Contents by name: 0 is `a.log`, 1 is `a.log.1`.
+    names: BTreeMap<usize, Shared<Content>>,
+    /// Whether each line must come out; those that may not, may.
+    required: Vec<bool>,
+    now: Instant,
+    output: Sink,
+    tailer: Option<Tailer<Sink>>,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut world = Self {
+            directory: tempfile::tempdir().unwrap(),
+            writer: None,
+            begun: None,
+            names: BTreeMap::new(),
+            required: Vec::new(),
+            now: Instant::now(),
+            output: Sink::default(),
+            tailer: None,
+        };
+        world.start();
+        world.tick(0);
+        world
+    }
+
+    fn path(&self, generation: usize) -> PathBuf {
+        let name = if generation == 0 {
+            "a.log".to_owned()
+        } else {
+            format!("a.log.{generation}")
+        };
+        self.directory.path().join("logs").join(name)
+    }
+
+    fn start(&mut self) {
+        let options = Options {
+            patterns: vec![OsString::from(self.path(0))],
+            checkpoint: Some(self.directory.path().join("positions")),
+            existing: Existing::Beginning,
+            grace: Duration::ZERO,
+        };
+        self.tailer = Some(Tailer::new(&options, self.output.clone(), Reporter::silent()));
+    }
+
+    fn tick(&mut self, milliseconds: u16) {
+        self.now += Duration::from_millis(milliseconds.into());
+        let tailer = self.tailer.as_mut().expect("a running tailer");
+        tailer.look(self.now);
+        self.read();
+        for content in self.names.values() {
+            content.borrow_mut().opened = true;
+        }
+    }
+
+    fn read(&mut self) {
+        let tailer = self.tailer.as_mut().expect("a running tailer");
+        while tailer.round(self.now).unwrap() {}
+    }
+
+    fn apply(&mut self, step: &Step) {
+        match *step {
+            Step::Append { lines, unfinished } => self.append(lines, unfinished),
+            Step::Rename => self.rotate(|from, to| std::fs::rename(from, to).unwrap()),
+            Step::Reopen => self.reopen(),
+            Step::CopyTruncate => self.copy_truncate(),
+            Step::Truncate => self.truncate(),
+            Step::Delete => self.delete(),
+            Step::Tick(milliseconds) => self.tick(milliseconds),
+            Step::Read => self.read(),
+            Step::Restart => {
+                self.tailer = None;
+                self.start();
+                // A descriptor that was open in the old process is not open in the new one.
+                self.forget_unnamed();
+                self.end_cut_line();
+                self.tick(0);
+            }
+        }
+    }
+
+    fn append(&mut self, lines: u8, unfinished: bool) {
+        let Some((file, content)) = &mut self.writer else {
+            return;
+        };
+        let mut text = Vec::new();
+        if self.begun.take().is_some() {
+            text.extend_from_slice(b" end\n");
+        }
+        for _ in 0..lines {
+            let number = u32::try_from(self.required.len()).unwrap();
+            self.required.push(true);
+            content.borrow_mut().lines.push(number);
+            writeln!(text, "line {number:06} end").unwrap();
+        }
+        if unfinished {
+            let number = u32::try_from(self.required.len()).unwrap();
+            self.required.push(true);
+            content.borrow_mut().lines.push(number);
+            write!(text, "line {number:06}").unwrap();
+            self.begun = Some(number);
+        }
+        file.write_all(&text).unwrap();
+    }
+
+    /// Ends the line that was begun: real rotations happen between two lines.
+    fn end_line(&mut self) {
+        if let (Some(_), Some((file, _))) = (self.begun.take(), &mut self.writer) {
+            file.write_all(b" end\n").unwrap();
+        }
+    }
+
+    fn reopen(&mut self) {
+        self.end_line();
+        std::fs::create_dir_all(self.directory.path().join("logs")).unwrap();
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(self.path(0))
+            .unwrap();
+        self.writer = Some((file, Rc::clone(self.names.entry(0).or_default())));
+    }
+
+    /// Moves every rotated file one number up and puts the current one in the first place.
+    fn rotate(&mut self, move_current: impl Fn(&Path, &Path)) {
+        self.end_line();
+        if !self.names.contains_key(&0) {
+            return;
+        }
+        for generation in (1..=KEPT).rev() {
+            let Some(content) = self.names.remove(&generation) else {
+                continue;
+            };
+            if generation == KEPT {
+                std::fs::remove_file(self.path(generation)).unwrap();
+                self.unnamed(&content);
+            } else {
+                std::fs::rename(self.path(generation), self.path(generation + 1)).unwrap();
+                self.names.insert(generation + 1, content);
+            }
+        }
+        move_current(&self.path(0), &self.path(1));
+        let content = self.names.remove(&0).expect("a current file");
+        self.names.insert(1, content);
+    }
+
+    fn copy_truncate(&mut self) {
+        if !self.names.contains_key(&0) {
+            return;
+        }
+        let truncated = Rc::clone(&self.names[&0]);
+        self.rotate(|from, to| {
+            std::fs::copy(from, to).unwrap();
+            OpenOptions::new()
+                .write(true)
+                .open(from)
+                .unwrap()
+                .set_len(0)
+                .unwrap();
+        });
+        // The lines are in the copy now; the tailer has to find that.
+        let copy = Content {
+            lines: std::mem::take(&mut truncated.borrow_mut().lines),
+            opened: false,
+        };
+        self.names.insert(1, Rc::new(RefCell::new(copy)));
+        self.names.insert(0, truncated);
+    }
+
+    fn truncate(&mut self) {
+        self.end_line();
+        let Some(content) = self.names.get(&0).map(Rc::clone) else {
+            return;
+        };
+        OpenOptions::new()
+            .write(true)
+            .open(self.path(0))
+            .unwrap()
+            .set_len(0)
+            .unwrap();
+        self.lose(&content);
+    }
+
+    fn delete(&mut self) {
+        self.end_line();
+        let Some(content) = self.names.remove(&0) else {
+            return;
+        };
+        std::fs::remove_file(self.path(0)).unwrap();
+        self.unnamed(&content);
+    }
+
+    /// A content without a name is read only by who has it open. For how long a writer may go on writing to it is another
+    /// matter: the tailer closes it when it has been quiet.
+    fn unnamed(&mut self, content: &Shared<Content>) {
+        if !content.borrow().opened {
+            self.lose(content);
+        }
+        if self
+            .writer
+            .as_ref()
+            .is_some_and(|(_, written)| Rc::ptr_eq(written, content))
+        {
+            self.writer = None;
+        }
+    }
+
+    fn lose(&mut self, content: &Shared<Content>) {
+        for line in content.borrow_mut().lines.drain(..) {
+            self.required[line as usize] = false;
+        }
+    }
+
+    /// Everything that has no name any more is lost to a new process, unless it was read before.
+    fn forget_unnamed(&mut self) {
+        let named: Vec<u32> = self
+            .names
+            .values()
+            .flat_map(|content| content.borrow().lines.clone())
+            .collect();
+        for (line, required) in self.required.iter_mut().enumerate() {
+            *required &= named.contains(&u32::try_from(line).unwrap());
+        }
+        if self
+            .writer
+            .as_ref()
+            .is_some_and(|(_, content)| !self.names.values().any(|named| Rc::ptr_eq(named, content)))
+        {
+            self.writer = None;
+        }
+    }
+
+    /// A new process writes to a new stream: a line whose end is gone stays as it is there.
+    fn end_cut_line(&mut self) {
+        let mut output = self.output.0.borrow_mut();
+        let text = std::str::from_utf8(&output).unwrap();
+        let last = text.rsplit('\n').next().unwrap_or_default().strip_prefix("line ");
+        if last.is_some_and(|number| !self.required[number.parse::<usize>().unwrap()]) {
+            output.push(b'\n');
+        }
+    }
+
+    fn check(mut self) -> Result<(), TestCaseError> {
+        self.end_line();
+        self.now += Duration::from_millis(10);
+        let tailer = self.tailer.as_mut().expect("a running tailer");
+        tailer.look(self.now);
+        while tailer.drain_round(self.now).unwrap() {}
+
+        let output = self.output.0.borrow();
+        let output = std::str::from_utf8(&output).unwrap();
+        let mut seen = vec![0_u32; self.required.len()];
+        for line in output.lines() {
+            let rest = line.strip_prefix("line ").unwrap_or_default();
+            let number = rest.get(..6).and_then(|digits| digits.parse::<usize>().ok());
+            prop_assert!(number.is_some(), "torn: {line:?}\n{output}");
+            let number = number.unwrap();
+            // The beginning of a line may be out before the file is truncated.
+            let whole = &rest[6..] == " end";
+            prop_assert!(
+                whole || (rest.len() == 6 && !self.required[number]),
+                "torn: {line:?}\n{output}"
+            );
+            seen[number] += 1;
+        }
+        for (line, (&seen, &required)) in seen.iter().zip(&self.required).enumerate() {
+            prop_assert!(seen <= 1, "line {line} came {seen} times");
+            prop_assert!(seen == 1 || !required, "line {line} is lost");
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_line_is_lost_doubled_or_torn(steps in steps()) {
+        let mut world = World::new();
+        for step in &steps {
+            world.apply(step);
+        }
+        world.check()?;
+    }
+}
