@@ -65,7 +65,7 @@ impl ControlPlane {
             .map_err(Error::file("making a directory in", std::env::temp_dir()))?;
         let path = directory.path();
         let authority = Authority::new("tributary control plane")?;
-        let admin = authority.issue(&Subject::client("admin", &["system:masters"]))?;
+        let admin = authority.issue(&Subject::client("admin", Some("system:masters")))?;
         write_credentials(&authority, path)?;
         let [client_port, peer_port, api_port] = free_ports()?;
         let server = Server {
@@ -119,7 +119,7 @@ impl ControlPlane {
         self.server.client(Identity::Token(token)).await
     }
 
-    /// Makes a namespace with labels and its ServiceAccount `default`, without which no pod is admitted; in a whole
+    /// Makes a namespace with labels and its `ServiceAccount` named `default`, without which no pod is admitted; in a whole
     /// cluster a controller makes the second.
     pub async fn create_namespace(&self, name: &str, labels: &[(&str, &str)]) -> Result<(), Error> {
         let labels: BTreeMap<_, _> = labels

@@ -120,7 +120,7 @@ fn base64(text: &str) -> String {
     STANDARD.encode(text)
 }
 
-/// A token of a ServiceAccount, made by the API server, valid for an hour.
+/// A token of a `ServiceAccount`, made by the API server, valid for an hour.
 pub(crate) async fn service_account_token(
     admin: &Client,
     namespace: &str,

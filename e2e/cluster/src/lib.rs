@@ -28,6 +28,7 @@ mod daemon;
 pub mod debian;
 pub mod elasticsearch;
 mod error;
+mod hex;
 pub mod images;
 mod keeper;
 mod kubeconfig;

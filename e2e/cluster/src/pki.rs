@@ -31,18 +31,18 @@ impl Pair {
 pub struct Subject {
     /// The common name: a Kubernetes user, or a server.
     pub common_name: String,
-    /// The organizations: a user's Kubernetes groups.
-    pub organizations: Vec<String>,
+    /// The organization: a user's Kubernetes group.
+    pub organization: Option<String>,
     /// DNS names and IP addresses that a server answers to; a client has none.
     pub names: Vec<String>,
 }
 
 impl Subject {
-    /// A client that Kubernetes knows as `user`, member of `groups`.
-    pub fn client(user: &str, groups: &[&str]) -> Self {
+    /// A client that Kubernetes knows as `user`, member of `group` if one is given.
+    pub fn client(user: &str, group: Option<&str>) -> Self {
         Self {
             common_name: user.to_owned(),
-            organizations: groups.iter().map(|&group| group.to_owned()).collect(),
+            organization: group.map(str::to_owned),
             names: Vec::new(),
         }
     }
@@ -51,7 +51,7 @@ impl Subject {
     pub fn server(common_name: &str, names: &[&str]) -> Self {
         Self {
             common_name: common_name.to_owned(),
-            organizations: Vec::new(),
+            organization: None,
             names: names.iter().map(|&name| name.to_owned()).collect(),
         }
     }
@@ -69,7 +69,7 @@ impl Authority {
     /// Makes a self-signed authority with a P-256 key.
     pub fn new(common_name: &str) -> Result<Self, Error> {
         let make = || {
-            let mut parameters = parameters(common_name, &[], &[])?;
+            let mut parameters = parameters(&Subject::client(common_name, None))?;
             parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
             parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
             let key = KeyPair::generate()?;
@@ -100,7 +100,7 @@ impl Authority {
     /// Issues a certificate that serves as a client's and as a server's.
     pub fn issue(&self, subject: &Subject) -> Result<Pair, Error> {
         let make = || {
-            let mut parameters = parameters(&subject.common_name, &subject.organizations, &subject.names)?;
+            let mut parameters = parameters(subject)?;
             parameters.key_usages = vec![
                 KeyUsagePurpose::DigitalSignature,
                 KeyUsagePurpose::KeyEncipherment,
@@ -121,7 +121,7 @@ impl Authority {
     }
 }
 
-/// A P-256 key pair without a certificate, as Kubernetes signs ServiceAccount tokens with.
+/// A P-256 key pair without a certificate, as Kubernetes signs `ServiceAccount` tokens with.
 pub fn signing_key() -> Result<Pair, Error> {
     let key = KeyPair::generate().map_err(failed("ServiceAccount tokens"))?;
     Ok(Pair {
@@ -130,19 +130,14 @@ pub fn signing_key() -> Result<Pair, Error> {
     })
 }
 
-fn parameters(
-    common_name: &str,
-    organizations: &[String],
-    names: &[String],
-) -> Result<CertificateParams, rcgen::Error> {
-    let mut parameters = CertificateParams::new(names)?;
-    let mut subject = DistinguishedName::new();
-    // A distinguished name holds one value of each type here, and no user of ours is in two groups.
-    for organization in organizations {
-        subject.push(DnType::OrganizationName, organization.as_str());
+fn parameters(subject: &Subject) -> Result<CertificateParams, rcgen::Error> {
+    let mut parameters = CertificateParams::new(subject.names.as_slice())?;
+    let mut name = DistinguishedName::new();
+    if let Some(organization) = &subject.organization {
+        name.push(DnType::OrganizationName, organization.as_str());
     }
-    subject.push(DnType::CommonName, common_name);
-    parameters.distinguished_name = subject;
+    name.push(DnType::CommonName, subject.common_name.as_str());
+    parameters.distinguished_name = name;
     // Throw-away certificates: valid on machines whose clock is wrong, too.
     parameters.not_before = date_time_ymd(2020, 1, 1);
     parameters.not_after = date_time_ymd(2100, 1, 1);
@@ -190,7 +185,7 @@ mod tests {
         let authority = Authority::new("test authority").unwrap();
         fs::write(path("ca.crt"), authority.certificate()).unwrap();
         authority
-            .issue(&Subject::client("admin", &["system:masters"]))
+            .issue(&Subject::client("admin", Some("system:masters")))
             .unwrap()
             .write(dir.path(), "admin")
             .unwrap();
@@ -247,7 +242,7 @@ mod tests {
         .unwrap();
         let impostor = Authority::new("test authority").unwrap();
         impostor
-            .issue(&Subject::client("admin", &[]))
+            .issue(&Subject::client("admin", None))
             .unwrap()
             .write(dir.path(), "admin")
             .unwrap();

@@ -36,13 +36,19 @@ async fn up(options: &Options, backends: bool) -> Result<(), Error> {
     let progress = Progress::stderr();
     let cluster = Cluster::start(options, &progress).await?;
     if backends {
-        let programs = components::ensure(&[Component::Otelcol, Component::Loki, Component::Logcli], &progress).await?;
+        let programs = components::ensure(
+            &[Component::Otelcol, Component::Loki, Component::Logcli],
+            &progress,
+        )
+        .await?;
         for image in [
             catalog::otelcol(programs.path(Component::Otelcol)),
             catalog::loki(programs.path(Component::Loki)),
         ] {
             let adding = cluster.add_image(&image);
-            progress.during(&format!("adding the image {}", image.name()), None, adding).await?;
+            progress
+                .during(&format!("adding the image {}", image.name()), None, adding)
+                .await?;
         }
     }
     println!("export KUBECONFIG={}", cluster.kubeconfig().display());

@@ -8,8 +8,7 @@ use tributary_cluster::{
     components::{self, cache_root},
 };
 
-/// Build programs of a cluster into the cache ($TRIBUTARY_CACHE, else $XDG_CACHE_HOME/tributary, else
-/// ~/.cache/tributary) and print where each lies.
+/// Build programs of a cluster into the cache and print where each lies.
 #[derive(Parser)]
 struct Arguments {
     /// Which programs; `all` for every one.

@@ -38,23 +38,19 @@ pub(super) fn write(state: &Path, slot: Slot) -> Result<Credentials, Error> {
         authority: authority.certificate().to_owned(),
     };
     let node_user = format!("system:node:{NODE}");
-    for (file, user, groups) in [
-        (
-            "kube-controller-manager",
-            "system:kube-controller-manager",
-            &[][..],
-        ),
-        ("kube-scheduler", "system:kube-scheduler", &[]),
-        ("kube-proxy", "system:kube-proxy", &[]),
-        ("kubelet", &node_user, &["system:nodes"]),
+    for (file, user, group) in [
+        ("kube-controller-manager", "system:kube-controller-manager", None),
+        ("kube-scheduler", "system:kube-scheduler", None),
+        ("kube-proxy", "system:kube-proxy", None),
+        ("kubelet", &node_user, Some("system:nodes")),
     ] {
-        let pair = authority.issue(&Subject::client(user, groups))?;
+        let pair = authority.issue(&Subject::client(user, group))?;
         write_private(
             &kubeconfigs.join(file),
             &server.file(Identity::Certificate(&pair)),
         )?;
     }
-    let admin = authority.issue(&Subject::client("admin", &["system:masters"]))?;
+    let admin = authority.issue(&Subject::client("admin", Some("system:masters")))?;
     write_private(
         &state.join("kubeconfig"),
         &server.file(Identity::Certificate(&admin)),
@@ -84,6 +80,6 @@ fn servers(authority: &Authority, slot: Slot, pki: &Path) -> Result<(), Error> {
     authority
         .issue(&Subject::server(NODE, &[NODE, &node]))?
         .write(pki, "kubelet")?;
-    let to_kubelet = Subject::client("kube-apiserver-kubelet-client", &["system:masters"]);
+    let to_kubelet = Subject::client("kube-apiserver-kubelet-client", Some("system:masters"));
     authority.issue(&to_kubelet)?.write(pki, "apiserver-kubelet")
 }

@@ -28,6 +28,7 @@ use crate::{
     command,
     components::Progress,
     error::Error,
+    hex::hex,
     images::Image,
     kubeconfig::{self, Identity},
     pki::Authority,
@@ -289,13 +290,7 @@ fn absolute(state: &Path) -> Result<PathBuf, Error> {
 /// The name of the control groups of a state directory's cluster.
 fn cgroup(state: &Path) -> String {
     let hash = Sha256::digest(state.as_os_str().as_encoded_bytes());
-    format!(
-        "tributary-{}",
-        hash.iter()
-            .take(4)
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-    )
+    format!("tributary-{}", hex(&hash[..4]))
 }
 
 async fn import_image(node: &Node, archive: &Path) -> Result<(), Error> {

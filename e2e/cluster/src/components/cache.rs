@@ -9,7 +9,7 @@ use std::{
 use sha2::{Digest as _, Sha256};
 
 use super::module::Module;
-use crate::error::Error;
+use crate::{error::Error, hex::hex};
 
 /// How many bytes of the hash name a directory; enough that no two states of one module ever share it.
 const NAME_BYTES: usize = 8;
@@ -54,12 +54,7 @@ fn hash(directory: &Path, flags: &[String]) -> Result<String, Error> {
             .as_encoded_bytes());
         add(&fs::read(&file).map_err(Error::file("reading", &file))?);
     }
-    Ok(hasher
-        .finalize()
-        .iter()
-        .take(NAME_BYTES)
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(hex(&hasher.finalize()[..NAME_BYTES]))
 }
 
 /// Every file under a directory, sorted by path.
@@ -71,9 +66,9 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>, Error> {
         for entry in fs::read_dir(&directory).map_err(failed())? {
             let path = entry.map_err(failed())?.path();
             if path.is_dir() {
-                open.push(path)
+                open.push(path);
             } else {
-                found.push(path)
+                found.push(path);
             }
         }
     }

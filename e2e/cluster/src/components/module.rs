@@ -134,15 +134,12 @@ impl Component {
     pub(super) fn cold_build(self) -> Duration {
         Duration::from_secs(match self {
             Self::Etcd => 10,
-            Self::KubeApiserver => 190,
+            Self::KubeApiserver | Self::Loki => 190,
             Self::KubeControllerManager => 30,
-            Self::KubeProxy | Self::KubeScheduler => 15,
-            Self::Kubectl => 25,
-            Self::Kubelet => 25,
+            Self::KubeProxy | Self::KubeScheduler | Self::Logcli => 15,
+            Self::Kubectl | Self::Kubelet => 25,
             Self::Coredns => 70,
             Self::Otelcol => 115,
-            Self::Loki => 190,
-            Self::Logcli => 15,
         })
     }
 }
@@ -175,7 +172,7 @@ impl Module {
         if self == Self::Kubernetes {
             for package in KUBERNETES_VERSION_PACKAGES {
                 for (variable, value) in KUBERNETES_VERSION {
-                    linker += &format!(" -X {package}.{variable}={value}");
+                    linker.extend([" -X ", package, ".", variable, "=", value]);
                 }
             }
         }

@@ -41,7 +41,7 @@ impl Progress {
         let start = Instant::now();
         if self.terminal {
             let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}")
-                .expect("the template is well-formed");
+                .unwrap_or_else(|_| ProgressStyle::default_spinner());
             let bar = ProgressBar::new_spinner()
                 .with_style(style)
                 .with_message(format!("{what}{usual}"));

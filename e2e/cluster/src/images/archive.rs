@@ -12,9 +12,9 @@ use tar::{Builder, EntryType};
 
 use super::{
     Image,
-    layer::{self, Hashing, hex},
+    layer::{self, Hashing},
 };
-use crate::error::Error;
+use crate::{error::Error, hex::hex};
 
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use tar::{Builder, EntryType, Header};
 
 use super::{Entry, Image};
-use crate::error::Error;
+use crate::{error::Error, hex::hex};
 
 /// Passes bytes on, and counts and hashes them.
 pub(super) struct Hashing<W> {
@@ -45,11 +45,6 @@ impl<W: Write> Write for Hashing<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
     }
-}
-
-/// Bytes as hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Writes the layer; entries are sorted by path, so that a directory comes before what it holds.
