@@ -1,0 +1,64 @@
+//! What needs a whole node: kubelet, containerd, real agents, real backends. `cargo e2e` runs it, as root.
+//!
+//! One cluster serves all tests, one after the other. Arguments select tests by name, as with `cargo test`.
+
+mod faults;
+mod messages;
+mod outputs;
+mod policies;
+mod readme;
+mod stage;
+mod volumes;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use crate::stage::Stage;
+
+type Test = fn(&Stage) -> anyhow::Result<()>;
+
+const TESTS: &[(&str, Test)] = &[
+    ("readme::every_command_of_the_readme_works", readme::every_command_of_the_readme_works),
+    ("messages::a_file_that_no_volume_covers_is_explained_by_kubectl", messages::no_volume),
+    ("messages::a_mistyped_path_and_container_are_explained", messages::mistakes),
+    ("messages::pods_start_while_the_webhook_is_down", messages::webhook_down),
+    ("volumes::files_on_a_claim_below_a_subpath_are_streamed", volumes::claim_with_subpath),
+    ("volumes::rotated_and_truncated_files_are_streamed_whole", volumes::rotation),
+    ("policies::selectors_by_namespace_and_pod_labels_select", policies::selectors),
+    ("policies::a_missing_secret_is_said_and_the_last_good_agent_runs_on", policies::missing_secret),
+    ("policies::a_deleted_policy_leaves_nothing", policies::deletion),
+    ("outputs::http_file_and_stdout_carry_the_standard_record", outputs::plain),
+    ("outputs::otlp_reaches_loki", outputs::otlp),
+    ("outputs::elasticsearch_with_tls_and_password_holds_the_record", outputs::elasticsearch),
+    ("faults::nothing_is_lost_when_agent_and_backend_are_killed", faults::kills),
+    ("faults::nothing_is_lost_when_the_backend_is_away", faults::outage),
+];
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // They share a node, and some take it apart.
+    arguments.test_threads = Some(1);
+    if arguments.list {
+        let trials = TESTS.iter().map(|(name, _)| Trial::test(*name, || Ok(()))).collect();
+        return libtest_mimic::run(&arguments, trials).exit_code();
+    }
+    let stage = match Stage::start() {
+        Ok(stage) => Arc::new(stage),
+        Err(error) => {
+            eprintln!("no cluster to test on: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let trials = TESTS.iter().map(|&(name, test)| {
+        let stage = Arc::clone(&stage);
+        Trial::test(name, move || test(&stage).map_err(|error| Failed::from(format!("{error:#}"))))
+    });
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    if let Err(error) = stage.end(conclusion.has_failed()) {
+        eprintln!("the cluster could not be removed: {error:#}");
+        return ExitCode::FAILURE;
+    }
+    conclusion.exit_code()
+}
