@@ -12,6 +12,7 @@ use crate::CompileError;
 use crate::pipeline::{Auth, Buffer, Destination, Output, Pipeline, Predicate, Subject, Test, Tls};
 use crate::quantity::parse_bytes;
 use crate::selector;
+use crate::support;
 use crate::url::Url;
 
 /// The memory limit of an agent whose policy sets none, as the policy's documentation says.
@@ -30,22 +31,47 @@ pub fn compile(policy_name: &str, spec: &LoggingPolicySpec) -> Result<Pipeline, 
     check_name("metadata.name", policy_name)?;
     let mut selection = Vec::new();
     if let Some(namespaces) = &spec.selector.namespace_selector {
-        selection.extend(selector::of_namespaces("spec.selector.namespaceSelector", namespaces)?);
+        selection.extend(selector::of_namespaces(
+            "spec.selector.namespaceSelector",
+            namespaces,
+        )?);
     }
     if let Some(pods) = &spec.selector.pod_selector {
         selection.extend(selector::of_pods("spec.selector.podSelector", pods)?);
     }
     if spec.outputs.is_empty() {
-        return Err(CompileError::field("spec.outputs", "is empty", "add at least one output for nodeAgent to send to"));
+        return Err(CompileError::field(
+            "spec.outputs",
+            "is empty",
+            "add at least one output for nodeAgent to send to",
+        ));
     }
     let mut outputs: Vec<Output> = Vec::with_capacity(spec.outputs.len());
     for (index, output) in spec.outputs.iter().enumerate() {
         let place = format!("spec.outputs[{index}]");
         if outputs.iter().any(|earlier| earlier.name == output.name) {
             let problem = format!("is {:?}, as an earlier output's", output.name);
-            return Err(CompileError::field(format!("{place}.name"), problem, "give each output its own name"));
+            return Err(CompileError::field(
+                format!("{place}.name"),
+                problem,
+                "give each output its own name",
+            ));
         }
-        outputs.push(compile_output(&place, output, agent.engine)?);
+        let output = compile_output(&place, output, agent.engine)?;
+        let is_file = matches!(output.destination, Destination::File { .. });
+        if is_file
+            && outputs
+                .iter()
+                .any(|earlier| earlier.destination == output.destination)
+        {
+            let field = format!("{place}.file.path");
+            return Err(CompileError::field(
+                field,
+                "is also an earlier output's",
+                "give each output its own file",
+            ));
+        }
+        outputs.push(output);
     }
     Ok(Pipeline {
         policy: policy_name.to_owned(),
@@ -57,23 +83,38 @@ pub fn compile(policy_name: &str, spec: &LoggingPolicySpec) -> Result<Pipeline, 
 }
 
 fn memory_limit(agent: &NodeAgent) -> Result<u64, CompileError> {
-    let Some(quantity) = agent.pod.resources.as_ref().and_then(|resources| resources.limits.get("memory")) else {
+    let Some(quantity) = agent
+        .pod
+        .resources
+        .as_ref()
+        .and_then(|resources| resources.limits.get("memory"))
+    else {
         return Ok(DEFAULT_MEMORY_LIMIT);
     };
-    parse_bytes(&quantity.0).filter(|bytes| *bytes >= LEAST_MEMORY_LIMIT).ok_or_else(|| {
-        CompileError::field(
-            "spec.nodeAgent.pod.resources.limits.memory",
-            format!("is {:?}", quantity.0),
-            "write a size of at least 64Mi",
-        )
-    })
+    parse_bytes(&quantity.0)
+        .filter(|bytes| *bytes >= LEAST_MEMORY_LIMIT)
+        .ok_or_else(|| {
+            CompileError::field(
+                "spec.nodeAgent.pod.resources.limits.memory",
+                format!("is {:?}", quantity.0),
+                "write a size of at least 64Mi",
+            )
+        })
 }
 
 fn compile_output(place: &str, output: &output::Output, engine: Engine) -> Result<Output, CompileError> {
     check_name(&format!("{place}.name"), &output.name)?;
     let destination = destination(place, output)?;
-    let auth = output.auth.as_ref().map(|auth| compile_auth(&format!("{place}.auth"), auth)).transpose()?;
-    let tls = output.tls.as_ref().map(|tls| compile_tls(&format!("{place}.tls"), tls)).transpose()?;
+    let auth = output
+        .auth
+        .as_ref()
+        .map(|auth| compile_auth(&format!("{place}.auth"), auth))
+        .transpose()?;
+    let tls = output
+        .tls
+        .as_ref()
+        .map(|tls| compile_tls(&format!("{place}.tls"), tls))
+        .transpose()?;
     check_transport(place, &destination, auth.is_some(), tls.is_some())?;
     let conditions = output
         .conditions
@@ -81,14 +122,27 @@ fn compile_output(place: &str, output: &output::Output, engine: Engine) -> Resul
         .enumerate()
         .map(|(index, condition)| compile_condition(&format!("{place}.where[{index}]"), condition))
         .collect::<Result<_, _>>()?;
-    let buffer = compile_buffer(&format!("{place}.buffer"), &output.buffer, engine)?;
-    Ok(Output { name: output.name.clone(), destination, conditions, auth, tls, buffer })
+    let buffer = compile_buffer(&format!("{place}.buffer"), &output.buffer)?;
+    let compiled = Output {
+        name: output.name.clone(),
+        destination,
+        conditions,
+        auth,
+        tls,
+        buffer,
+    };
+    support::check(place, &compiled, engine)?;
+    Ok(compiled)
 }
 
 fn destination(place: &str, output: &output::Output) -> Result<Destination, CompileError> {
     let Some(destination) = output.destination() else {
         let remedy = "write exactly one of elasticsearch, loki, otlp, http, stdout and file";
-        return Err(CompileError::field(place, "does not have exactly one destination", remedy));
+        return Err(CompileError::field(
+            place,
+            "does not have exactly one destination",
+            remedy,
+        ));
     };
     Ok(match destination {
         output::Destination::Elasticsearch(to) => Destination::Elasticsearch {
@@ -113,17 +167,38 @@ fn destination(place: &str, output: &output::Output) -> Result<Destination, Comp
                 check_header_name(&field, name)?;
                 headers.insert(name.clone(), check_header_value(&field, value)?);
             }
-            Destination::Http { url: url(&format!("{place}.http.url"), &to.url, 80)?, headers }
+            Destination::Http {
+                url: http_url(&format!("{place}.http.url"), &to.url)?,
+                headers,
+            }
         }
         output::Destination::Stdout => Destination::Stdout,
-        output::Destination::File(to) => Destination::File { name: file_name(&format!("{place}.file.path"), &to.path)? },
+        output::Destination::File(to) => Destination::File {
+            name: file_name(&format!("{place}.file.path"), &to.path)?,
+        },
     })
 }
 
 fn url(field: &str, text: &str, default_port: u16) -> Result<Url, CompileError> {
     Url::parse(text, default_port).map_err(|problem| {
-        CompileError::field(field, problem, "write an absolute URL without credentials, such as https://host.namespace:8443/path")
+        CompileError::field(
+            field,
+            problem,
+            "write an absolute URL without credentials, such as https://host.namespace:8443/path",
+        )
     })
+}
+
+fn http_url(field: &str, text: &str) -> Result<Url, CompileError> {
+    let url = url(field, text, 80)?;
+    if !url.path.is_empty() && !url.path.starts_with("/?") {
+        return Ok(url);
+    }
+    Err(CompileError::field(
+        field,
+        "has no path",
+        "write where to POST, such as https://collector.logging/logs",
+    ))
 }
 
 fn loki_url(field: &str, text: &str) -> Result<Url, CompileError> {
@@ -131,7 +206,11 @@ fn loki_url(field: &str, text: &str) -> Result<Url, CompileError> {
     if url.path.is_empty() {
         return Ok(url);
     }
-    Err(CompileError::field(field, format!("has the path {:?}", url.path), "write the server's base URL, such as http://loki.logging:3100"))
+    Err(CompileError::field(
+        field,
+        format!("has the path {:?}", url.path),
+        "write the server's base URL, such as http://loki.logging:3100",
+    ))
 }
 
 fn otlp_url(field: &str, otlp: &output::Otlp) -> Result<Url, CompileError> {
@@ -141,7 +220,11 @@ fn otlp_url(field: &str, otlp: &output::Otlp) -> Result<Url, CompileError> {
     };
     let url = url(field, &otlp.endpoint, default_port)?;
     if grpc && !url.path.is_empty() {
-        return Err(CompileError::field(field, "has a path, which gRPC does not use", "remove the path, or write protocol: Http"));
+        return Err(CompileError::field(
+            field,
+            "has a path, which gRPC does not use",
+            "remove the path, or write protocol: Http",
+        ));
     }
     Ok(url)
 }
@@ -152,7 +235,11 @@ fn file_name(field: &str, path: &str) -> Result<String, CompileError> {
         !name.is_empty() && name.len() <= 200 && name.chars().all(plain) && !name.chars().all(|c| c == '.')
     });
     name.map(str::to_owned).ok_or_else(|| {
-        CompileError::field(field, format!("is {path:?}"), "write a file directly in /var/log/tributary/, such as /var/log/tributary/all.jsonl")
+        CompileError::field(
+            field,
+            format!("is {path:?}"),
+            "write a file directly in /var/log/tributary/, such as /var/log/tributary/all.jsonl",
+        )
     })
 }
 
@@ -160,19 +247,37 @@ fn compile_auth(place: &str, auth: &auth::Auth) -> Result<Auth, CompileError> {
     match (&auth.basic, &auth.bearer) {
         (Some(basic), None) => {
             let field = format!("{place}.basic.username");
-            if basic.username.is_empty() || basic.username.contains(':') || basic.username.contains(char::is_control) {
+            if basic.username.is_empty()
+                || basic.username.contains(':')
+                || basic.username.contains(char::is_control)
+            {
                 let problem = format!("is {:?}", basic.username);
-                return Err(CompileError::field(field, problem, "write a user name without colons and control characters"));
+                return Err(CompileError::field(
+                    field,
+                    problem,
+                    "write a user name without colons and control characters",
+                ));
             }
-            let password = check_secret(&format!("{place}.basic.passwordSecretRef"), &basic.password_secret_ref)?;
-            Ok(Auth::Basic { username: basic.username.clone(), password })
+            let password = check_secret(
+                &format!("{place}.basic.passwordSecretRef"),
+                &basic.password_secret_ref,
+            )?;
+            Ok(Auth::Basic {
+                username: basic.username.clone(),
+                password,
+            })
         }
         (None, Some(bearer)) => Ok(Auth::Bearer {
-            token: check_secret(&format!("{place}.bearer.tokenSecretRef"), &bearer.token_secret_ref)?,
+            token: check_secret(
+                &format!("{place}.bearer.tokenSecretRef"),
+                &bearer.token_secret_ref,
+            )?,
         }),
-        (Some(_), Some(_)) | (None, None) => {
-            Err(CompileError::field(place, "does not have exactly one method", "write basic or bearer"))
-        }
+        (Some(_), Some(_)) | (None, None) => Err(CompileError::field(
+            place,
+            "does not have exactly one method",
+            "write basic or bearer",
+        )),
     }
 }
 
@@ -185,51 +290,74 @@ fn compile_tls(place: &str, tls: &auth::Tls) -> Result<Tls, CompileError> {
         let valid = |c: char| c.is_ascii_alphanumeric() || ".-_:".contains(c);
         if name.is_empty() || !name.chars().all(valid) {
             let field = format!("{place}.serverName");
-            return Err(CompileError::field(field, format!("is {name:?}"), "write a DNS name or an IP address"));
+            return Err(CompileError::field(
+                field,
+                format!("is {name:?}"),
+                "write a DNS name or an IP address",
+            ));
         }
     }
-    Ok(Tls { ca, server_name: tls.server_name.clone(), insecure_skip_verify: tls.insecure_skip_verify })
+    Ok(Tls {
+        ca,
+        server_name: tls.server_name.clone(),
+        insecure_skip_verify: tls.insecure_skip_verify,
+    })
 }
 
 /// A destination that uses no network takes neither auth nor tls; one that starts with `http:` takes no tls.
-fn check_transport(place: &str, destination: &Destination, auth: bool, tls: bool) -> Result<(), CompileError> {
+fn check_transport(
+    place: &str,
+    destination: &Destination,
+    auth: bool,
+    tls: bool,
+) -> Result<(), CompileError> {
     let https = match destination {
-        Destination::Elasticsearch { url, .. } | Destination::Loki { url, .. } | Destination::Http { url, .. } => url.https,
+        Destination::Elasticsearch { url, .. }
+        | Destination::Loki { url, .. }
+        | Destination::Http { url, .. } => url.https,
         Destination::Otlp { endpoint, .. } => endpoint.https,
         Destination::Stdout | Destination::File { .. } if auth || tls => {
-            return Err(CompileError::field(place, "uses no network", "remove auth and tls"));
+            return Err(CompileError::field(
+                place,
+                "uses no network",
+                "remove auth and tls",
+            ));
         }
         Destination::Stdout | Destination::File { .. } => return Ok(()),
     };
     if tls && !https {
         let remedy = "write https:// in the address, or remove tls";
-        return Err(CompileError::field(format!("{place}.tls"), "is set, but the address starts with http://", remedy));
+        return Err(CompileError::field(
+            format!("{place}.tls"),
+            "is set, but the address starts with http://",
+            remedy,
+        ));
     }
     Ok(())
 }
 
-fn compile_buffer(place: &str, buffer: &output::Buffer, engine: Engine) -> Result<Buffer, CompileError> {
-    let max_size = parse_bytes(&buffer.max_size).filter(|size| (LEAST_BUFFER..=LARGEST_BUFFER).contains(size)).ok_or_else(|| {
-        let problem = format!("is {:?}", buffer.max_size);
-        CompileError::field(format!("{place}.maxSize"), problem, "write a size of at least 16Mi, such as 512Mi or 2Gi")
-    })?;
-    let other = match (engine, buffer.when_full) {
-        (Engine::OpenTelemetryCollector, output::WhenFull::DropOldest) => Some("Block or DropNewest, or engine: FluentBit"),
-        (Engine::FluentBit, output::WhenFull::DropNewest) => Some("Block or DropOldest, or engine: OpenTelemetryCollector"),
-        (_, output::WhenFull::Block)
-        | (Engine::OpenTelemetryCollector, output::WhenFull::DropNewest)
-        | (Engine::FluentBit, output::WhenFull::DropOldest) => None,
-    };
-    if let Some(other) = other {
-        let problem = format!("is {:?}, which engine {} cannot do", buffer.when_full, engine.as_str());
-        return Err(CompileError::field(format!("{place}.whenFull"), problem, format!("write whenFull: {other}")));
-    }
-    Ok(Buffer { max_size, when_full: buffer.when_full })
+fn compile_buffer(place: &str, buffer: &output::Buffer) -> Result<Buffer, CompileError> {
+    let max_size = parse_bytes(&buffer.max_size)
+        .filter(|size| (LEAST_BUFFER..=LARGEST_BUFFER).contains(size))
+        .ok_or_else(|| {
+            let problem = format!("is {:?}", buffer.max_size);
+            CompileError::field(
+                format!("{place}.maxSize"),
+                problem,
+                "write a size of at least 16Mi, such as 512Mi or 2Gi",
+            )
+        })?;
+    Ok(Buffer {
+        max_size,
+        when_full: buffer.when_full,
+    })
 }
 
 fn compile_condition(place: &str, condition: &Condition) -> Result<Predicate, CompileError> {
     let field = Field::parse(&condition.field).filter(|field| match field {
-        Field::Label(key) => key.chars().all(|c| c.is_ascii_alphanumeric() || "./_-".contains(c)),
+        Field::Label(key) => key
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "./_-".contains(c)),
         Field::Message
         | Field::Stream
         | Field::NamespaceName
@@ -245,16 +373,27 @@ fn compile_condition(place: &str, condition: &Condition) -> Result<Predicate, Co
     })?;
     let Some(test) = condition.test() else {
         let remedy = "write one of in, notIn, matches, notMatches, exists";
-        return Err(CompileError::field(place, "does not make exactly one test", remedy));
+        return Err(CompileError::field(
+            place,
+            "does not make exactly one test",
+            remedy,
+        ));
     };
     let test = match test {
         condition::Test::In(values) => Test::In(check_values(&format!("{place}.in"), values)?),
         condition::Test::NotIn(values) => Test::NotIn(check_values(&format!("{place}.notIn"), values)?),
-        condition::Test::Matches(pattern) => Test::Matches(check_pattern(&format!("{place}.matches"), pattern)?),
-        condition::Test::NotMatches(pattern) => Test::NotMatches(check_pattern(&format!("{place}.notMatches"), pattern)?),
+        condition::Test::Matches(pattern) => {
+            Test::Matches(check_pattern(&format!("{place}.matches"), pattern)?)
+        }
+        condition::Test::NotMatches(pattern) => {
+            Test::NotMatches(check_pattern(&format!("{place}.notMatches"), pattern)?)
+        }
         condition::Test::Exists(present) => Test::Exists(present),
     };
-    Ok(Predicate { subject: Subject::Record(field), test })
+    Ok(Predicate {
+        subject: Subject::Record(field),
+        test,
+    })
 }
 
 fn check_values(field: &str, values: &[String]) -> Result<Vec<String>, CompileError> {
@@ -277,7 +416,11 @@ fn check_pattern(field: &str, pattern: &str) -> Result<String, CompileError> {
 
 fn check_name(field: &str, name: &str) -> Result<(), CompileError> {
     let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if (1..=40).contains(&name.len()) && name.chars().all(valid) && !name.starts_with('-') && !name.ends_with('-') {
+    if (1..=40).contains(&name.len())
+        && name.chars().all(valid)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+    {
         return Ok(());
     }
     let remedy = "write at most 40 lower-case letters, digits and dashes, with a letter or digit at each end";
@@ -286,7 +429,8 @@ fn check_name(field: &str, name: &str) -> Result<(), CompileError> {
 
 fn check_index(field: &str, index: &str) -> Result<String, CompileError> {
     let first = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    if index.len() <= 255 && index.starts_with(first) && index.chars().all(|c| first(c) || "._-".contains(c)) {
+    if index.len() <= 255 && index.starts_with(first) && index.chars().all(|c| first(c) || "._-".contains(c))
+    {
         return Ok(index.to_owned());
     }
     let remedy = "write at most 255 lower-case letters, digits, dots, underscores and dashes, starting with a letter or digit";
@@ -305,17 +449,27 @@ fn check_secret(field: &str, reference: &auth::SecretKeyRef) -> Result<auth::Sec
         return Ok(reference.clone());
     }
     let problem = format!("is {:?} / {:?}", reference.name, reference.key);
-    Err(CompileError::field(field, problem, "write the name of a Secret in tributary-agents and one of its keys"))
+    Err(CompileError::field(
+        field,
+        problem,
+        "write the name of a Secret in tributary-agents and one of its keys",
+    ))
 }
 
 fn check_header_name(field: &str, name: &str) -> Result<(), CompileError> {
-    let token = |c: char| c.is_ascii_alphanumeric() || "!#%&'*+-.^_`|~".contains(c);
+    let token = |c: char| c.is_ascii_alphanumeric() || "!#%&*+-.^_`|~".contains(c);
     let fail = |problem: String, remedy: &str| Err(CompileError::field(field, problem, remedy));
     if name.is_empty() || !name.chars().all(token) {
-        return fail(format!("has {name:?}, which is no header's name"), "write letters, digits and dashes");
+        return fail(
+            format!("has {name:?}, which is no header's name"),
+            "write letters, digits and dashes",
+        );
     }
     match name.to_ascii_lowercase().as_str() {
-        "authorization" => fail(format!("has {name:?}"), "a policy is no place for a secret: write auth.basic or auth.bearer"),
+        "authorization" => fail(
+            format!("has {name:?}"),
+            "a policy is no place for a secret: write auth.basic or auth.bearer",
+        ),
         "host" | "content-length" | "transfer-encoding" | "connection" | "content-encoding" => {
             fail(format!("has {name:?}"), "remove it: the agent sets it")
         }
@@ -328,5 +482,9 @@ fn check_header_value(field: &str, value: &str) -> Result<String, CompileError> 
         return Ok(value.to_owned());
     }
     let remedy = "write printable ASCII characters without spaces at the ends";
-    Err(CompileError::field(field, format!("has the value {value:?}"), remedy))
+    Err(CompileError::field(
+        field,
+        format!("has the value {value:?}"),
+        remedy,
+    ))
 }

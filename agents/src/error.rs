@@ -46,6 +46,10 @@ impl CompileError {
         problem: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
-        Self::Field { field: field.into(), problem: problem.into(), remedy: remedy.into() }
+        Self::Field {
+            field: field.into(),
+            problem: problem.into(),
+            remedy: remedy.into(),
+        }
     }
 }

@@ -10,6 +10,7 @@ mod otel;
 pub mod pipeline;
 mod quantity;
 mod selector;
+mod support;
 pub mod url;
 mod yaml;
 

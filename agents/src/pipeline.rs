@@ -171,7 +171,9 @@ impl Pipeline {
 
     /// Whether an output writes files to the node.
     pub fn writes_files(&self) -> bool {
-        self.outputs.iter().any(|output| matches!(output.destination, Destination::File { .. }))
+        self.outputs
+            .iter()
+            .any(|output| matches!(output.destination, Destination::File { .. }))
     }
 }
 
@@ -181,6 +183,8 @@ impl Output {
             Auth::Basic { password, .. } => password,
             Auth::Bearer { token } => token,
         });
-        credential.into_iter().chain(self.tls.as_ref().and_then(|tls| tls.ca.as_ref()))
+        credential
+            .into_iter()
+            .chain(self.tls.as_ref().and_then(|tls| tls.ca.as_ref()))
     }
 }

@@ -3,7 +3,9 @@
 /// Reads a quantity such as `512Mi`, `1.5G` or `2e9` as whole bytes, rounded up. `None` when it is not one, is negative
 /// or does not fit.
 pub fn parse_bytes(text: &str) -> Option<u64> {
-    let number_length = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let number_length = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     let (number, suffix) = text.split_at(number_length);
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
@@ -12,7 +14,9 @@ pub fn parse_bytes(text: &str) -> Option<u64> {
     let (multiplier, divisor) = scale(suffix)?;
     // The value is DIGITS × multiplier ÷ (divisor × 10^fraction digits), in integers so that nothing is rounded twice.
     let digits: u128 = format!("{whole}{fraction}").parse().ok()?;
-    let divisor = 10_u128.checked_pow(u32::try_from(fraction.len()).ok()?)?.checked_mul(divisor)?;
+    let divisor = 10_u128
+        .checked_pow(u32::try_from(fraction.len()).ok()?)?
+        .checked_mul(divisor)?;
     u64::try_from(digits.checked_mul(multiplier)?.div_ceil(divisor)).ok()
 }
 
@@ -64,7 +68,20 @@ mod tests {
 
     #[test]
     fn refuses_what_kubernetes_refuses() {
-        for text in ["", ".", "Mi", "1.2.3", "-1", "1 Gi", "1gi", "1Gib", "1e", "1e-3", "99999999999999999999Ei", "٣"] {
+        for text in [
+            "",
+            ".",
+            "Mi",
+            "1.2.3",
+            "-1",
+            "1 Gi",
+            "1gi",
+            "1Gib",
+            "1e",
+            "1e-3",
+            "99999999999999999999Ei",
+            "٣",
+        ] {
             assert_eq!(parse_bytes(text), None, "{text}");
         }
     }

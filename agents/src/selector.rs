@@ -35,12 +35,18 @@ fn predicates(
         let place = format!("{field}.matchLabels");
         check_key(&place, key)?;
         check_value(&place, value)?;
-        found.push(Predicate { subject: subject(key.clone()), test: Test::In(vec![value.clone()]) });
+        found.push(Predicate {
+            subject: subject(key.clone()),
+            test: Test::In(vec![value.clone()]),
+        });
     }
     for (index, requirement) in selector.match_expressions.iter().flatten().enumerate() {
         let place = format!("{field}.matchExpressions[{index}]");
         check_key(&format!("{place}.key"), &requirement.key)?;
-        found.push(Predicate { subject: subject(requirement.key.clone()), test: test(&place, requirement)? });
+        found.push(Predicate {
+            subject: subject(requirement.key.clone()),
+            test: test(&place, requirement)?,
+        });
     }
     Ok(found)
 }
@@ -83,12 +89,19 @@ fn check_key(field: &str, key: &str) -> Result<(), CompileError> {
         None => (None, key),
     };
     let is_dns = |prefix: &str| {
-        prefix.len() <= 253 && prefix.split('.').all(|part| is_name(part, 63, |c| c == '-') && !part.contains(char::is_uppercase))
+        prefix.len() <= 253
+            && prefix
+                .split('.')
+                .all(|part| is_name(part, 63, |c| c == '-') && !part.contains(char::is_uppercase))
     };
     if is_name(name, 63, |c| "-_.".contains(c)) && prefix.is_none_or(is_dns) {
         return Ok(());
     }
-    Err(CompileError::field(field, format!("has {key:?}, which no label can be called"), "write a label's key, such as app.kubernetes.io/name"))
+    Err(CompileError::field(
+        field,
+        format!("has {key:?}, which no label can be called"),
+        "write a label's key, such as app.kubernetes.io/name",
+    ))
 }
 
 fn check_value(field: &str, value: &str) -> Result<(), CompileError> {

@@ -34,11 +34,20 @@ impl Url {
         }
         let (host, port) = split_authority(authority)?;
         let port = match port {
-            Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or("has a port that is not a number from 1 to 65535")?,
+            Some(port) => port
+                .parse()
+                .ok()
+                .filter(|port| *port > 0)
+                .ok_or("has a port that is not a number from 1 to 65535")?,
             None if https => 443,
             None => default_port,
         };
-        Ok(Self { https, host: host.to_owned(), port, path: path.trim_end_matches('/').to_owned() })
+        Ok(Self {
+            https,
+            host: host.to_owned(),
+            port,
+            path: path.trim_end_matches('/').to_owned(),
+        })
     }
 
     /// `HOST:PORT`, with brackets around an IPv6 address.
@@ -53,7 +62,13 @@ impl Url {
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}{}", if self.https { "https" } else { "http" }, self.authority(), self.path)
+        write!(
+            f,
+            "{}://{}{}",
+            if self.https { "https" } else { "http" },
+            self.authority(),
+            self.path
+        )
     }
 }
 
@@ -68,7 +83,10 @@ fn split_authority(authority: &str) -> Result<(&str, Option<&str>), &'static str
         }
         return match after {
             "" => Ok((host, None)),
-            _ => Ok((host, Some(after.strip_prefix(':').ok_or("has text after the host")?))),
+            _ => Ok((
+                host,
+                Some(after.strip_prefix(':').ok_or("has text after the host")?),
+            )),
         };
     }
     let (host, port) = match authority.split_once(':') {
@@ -100,15 +118,31 @@ mod tests {
             ("https://[fd00::1]:9200/a?b=c", "https://[fd00::1]:9200/a?b=c"),
         ];
         for (text, parsed) in cases {
-            assert_eq!(Url::parse(text, 80).map(|url| url.to_string()), Ok(parsed.to_owned()), "{text}");
+            assert_eq!(
+                Url::parse(text, 80).map(|url| url.to_string()),
+                Ok(parsed.to_owned()),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn refuses_what_is_no_address() {
         for text in [
-            "loki:3100", "http://", "http://a:b", "http://a:0", "http://a:70000", "http://u:p@a/", "http://a b/",
-            "http://[::1", "http://[x]", "http://[::1]x", "http://a/\"", "http://a/\n", "http://a/#f", "http://a?b",
+            "loki:3100",
+            "http://",
+            "http://a:b",
+            "http://a:0",
+            "http://a:70000",
+            "http://u:p@a/",
+            "http://a b/",
+            "http://[::1",
+            "http://[x]",
+            "http://[::1]x",
+            "http://a/\"",
+            "http://a/\n",
+            "http://a/#f",
+            "http://a?b",
         ] {
             assert!(Url::parse(text, 80).is_err(), "{text}");
         }

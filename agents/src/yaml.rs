@@ -12,6 +12,10 @@ pub fn write(policy: &str, file: &'static str, document: &Value) -> Result<Strin
         document,
         serde_saphyr::ser_options! { quote_all: true },
     )
-    .map_err(|error| CompileError::Serialize { policy: policy.to_owned(), file, cause: error.to_string() })?;
+    .map_err(|error| CompileError::Serialize {
+        policy: policy.to_owned(),
+        file,
+        cause: error.to_string(),
+    })?;
     Ok(text)
 }

@@ -33,18 +33,25 @@ fn outcome(policy: &LoggingPolicy, engine: Engine) -> BTreeMap<String, String> {
 }
 
 fn stored(directory: &Path) -> BTreeMap<String, String> {
-    let Ok(entries) = fs::read_dir(directory) else { return BTreeMap::new() };
+    let Ok(entries) = fs::read_dir(directory) else {
+        return BTreeMap::new();
+    };
     entries
         .map(|entry| {
             let entry = entry.unwrap();
-            (entry.file_name().into_string().unwrap(), fs::read_to_string(entry.path()).unwrap())
+            (
+                entry.file_name().into_string().unwrap(),
+                fs::read_to_string(entry.path()).unwrap(),
+            )
         })
         .collect()
 }
 
 fn cases() -> Vec<PathBuf> {
-    let mut cases: Vec<PathBuf> =
-        fs::read_dir(directory()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut cases: Vec<PathBuf> = fs::read_dir(directory())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     cases.sort();
     cases
 }
@@ -68,7 +75,10 @@ fn policies_become_what_they_became() {
                     fs::write(directory.join(file), text).unwrap();
                 }
             } else if expected != actual {
-                let file = expected.keys().chain(actual.keys()).find(|file| expected.get(*file) != actual.get(*file));
+                let file = expected
+                    .keys()
+                    .chain(actual.keys())
+                    .find(|file| expected.get(*file) != actual.get(*file));
                 differences.push(directory.join(file.unwrap()));
             }
         }

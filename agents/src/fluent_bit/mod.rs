@@ -1,20 +1,104 @@
-//! The Fluent Bit.
+//! Fluent Bit, 5.1 or later.
+
+mod outputs;
+mod predicates;
+mod record;
+mod sources;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use tributary_crds::auth::SecretKeyRef;
+use tributary_crds::output::WhenFull;
 
 use crate::CompileError;
-use crate::config::{AgentConfig, HostPath, HttpEndpoint, STATE_DIRECTORY};
+use crate::config::{AgentConfig, CONFIG_DIRECTORY, HttpEndpoint, STATE_DIRECTORY, host_paths};
 use crate::pipeline::Pipeline;
+use crate::yaml;
 
-/// Renders a pipeline as Fluent Bit's configuration.
+const FILE: &str = "fluent-bit.yaml";
+/// The script that makes the standard record; the same for every policy.
+const SCRIPT: &str = "tributary.lua";
+/// What the script reads, and the only place where it meets a policy's text.
+const PREDICATES: &str = "predicates.tsv";
+const HTTP_PORT: u16 = 2020;
+
+/// Renders a pipeline as Fluent Bit's configuration, its script and the script's data.
 pub fn render(pipeline: &Pipeline) -> Result<AgentConfig, CompileError> {
+    let rendered: Vec<_> = pipeline
+        .outputs
+        .iter()
+        .enumerate()
+        .map(|(at, output)| outputs::render(at, output))
+        .collect();
+    let mut sections = Vec::new();
+    let mut secret_env = BTreeMap::new();
+    for output in rendered {
+        sections.push(output.section);
+        secret_env.extend(output.secret_env);
+    }
+    let text = yaml::write(&pipeline.policy, FILE, &document(pipeline, sections))?;
     Ok(AgentConfig {
-        host_paths: vec![HostPath {
-            name: "state".to_owned(),
-            host_path: format!("{STATE_DIRECTORY}/{}/fluent-bit", pipeline.policy),
-            mount_path: STATE_DIRECTORY.to_owned(),
-            read_only: false,
-        }],
-        health: HttpEndpoint { port: 2020, path: "/".to_owned() },
-        metrics: HttpEndpoint { port: 2020, path: "/api/v2/metrics/prometheus".to_owned() },
-        ..AgentConfig::default()
+        files: BTreeMap::from([
+            (FILE.to_owned(), text),
+            (SCRIPT.to_owned(), include_str!("tributary.lua").to_owned()),
+            (PREDICATES.to_owned(), predicates::data(pipeline)),
+        ]),
+        args: vec![format!("--config={CONFIG_DIRECTORY}/{FILE}")],
+        env: BTreeMap::new(),
+        secret_env,
+        secret_files: authorities(pipeline),
+        host_paths: host_paths(pipeline, "fluent-bit"),
+        // Its uptime page; the page called health depends on the destinations.
+        health: HttpEndpoint {
+            port: HTTP_PORT,
+            path: "/".to_owned(),
+        },
+        metrics: HttpEndpoint {
+            port: HTTP_PORT,
+            path: "/api/v2/metrics/prometheus".to_owned(),
+        },
+    })
+}
+
+/// The Secrets that are read from files.
+fn authorities(pipeline: &Pipeline) -> BTreeSet<SecretKeyRef> {
+    pipeline
+        .outputs
+        .iter()
+        .filter_map(|output| output.tls.as_ref()?.ca.clone())
+        .collect()
+}
+
+fn document(pipeline: &Pipeline, outputs: Vec<Value>) -> Value {
+    let blocks = pipeline
+        .outputs
+        .iter()
+        .any(|output| output.buffer.when_full == WhenFull::Block);
+    json!({
+        "service": {
+            "flush": "1",
+            // Less than the 30 seconds that Kubernetes gives a pod to end.
+            "grace": "25",
+            "log_level": "info",
+            "http_server": "on",
+            "http_listen": "${POD_IP}",
+            "http_port": HTTP_PORT,
+            "scheduler.base": "1",
+            "scheduler.cap": "30",
+            "storage.path": format!("{STATE_DIRECTORY}/chunks"),
+            "storage.sync": "normal",
+            "storage.checksum": "on",
+            "storage.max_chunks_up": sources::chunks_up(pipeline.memory_limit),
+            "storage.backlog.mem_limit": "16M",
+            "storage.metrics": "on",
+            "storage.delete_irrecoverable_chunks": "on",
+        },
+        "parsers": record::parsers(),
+        "pipeline": {
+            "inputs": [sources::containers(blocks)],
+            "filters": record::filters(pipeline),
+            "outputs": outputs,
+        },
     })
 }

@@ -36,12 +36,21 @@ pub fn render(pipeline: &Pipeline) -> Result<AgentConfig, CompileError> {
             "--feature-gates=stanza.synchronousLogEmitter".to_owned(),
         ],
         // The garbage collector works harder before the memory limiter has to hold the receiver back.
-        env: BTreeMap::from([("GOMEMLIMIT".to_owned(), (pipeline.memory_limit * 8 / 10).to_string())]),
+        env: BTreeMap::from([(
+            "GOMEMLIMIT".to_owned(),
+            (pipeline.memory_limit * 8 / 10).to_string(),
+        )]),
         secret_env: BTreeMap::new(),
         secret_files: pipeline.secrets(),
         host_paths: host_paths(pipeline, "otel"),
-        health: HttpEndpoint { port: HEALTH_PORT, path: "/".to_owned() },
-        metrics: HttpEndpoint { port: METRICS_PORT, path: "/metrics".to_owned() },
+        health: HttpEndpoint {
+            port: HEALTH_PORT,
+            path: "/".to_owned(),
+        },
+        metrics: HttpEndpoint {
+            port: METRICS_PORT,
+            path: "/metrics".to_owned(),
+        },
     })
 }
 
@@ -96,7 +105,10 @@ fn names(parts: &[(String, Value)]) -> Vec<&str> {
 /// What every record passes, in this order.
 fn common_processors(pipeline: &Pipeline) -> Vec<(String, Value)> {
     let mut steps = vec![
-        ("memory_limiter".to_owned(), processors::memory_limiter(pipeline.memory_limit)),
+        (
+            "memory_limiter".to_owned(),
+            processors::memory_limiter(pipeline.memory_limit),
+        ),
         ("transform".to_owned(), processors::identify()),
         ("k8s_attributes".to_owned(), processors::k8s_attributes(pipeline)),
     ];
@@ -104,7 +116,10 @@ fn common_processors(pipeline: &Pipeline) -> Vec<(String, Value)> {
         steps.push(("filter".to_owned(), processors::keep_only(&pipeline.selection)));
     }
     if !pipeline.namespace_labels().is_empty() {
-        steps.push(("resource".to_owned(), processors::forget_namespace_labels(pipeline)));
+        steps.push((
+            "resource".to_owned(),
+            processors::forget_namespace_labels(pipeline),
+        ));
     }
     steps
 }
@@ -117,15 +132,25 @@ fn fixed_extensions() -> Map<String, Value> {
         json!({"on_start": true, "on_rebound": true, "directory": queue, "cleanup_on_start": true});
     Map::from_iter([
         // Every address of the pod, of either family.
-        ("health_check".to_owned(), json!({"endpoint": format!(":{HEALTH_PORT}")})),
-        ("file_storage/offsets".to_owned(), storage(&format!("{STATE_DIRECTORY}/offsets"))),
+        (
+            "health_check".to_owned(),
+            json!({"endpoint": format!(":{HEALTH_PORT}")}),
+        ),
+        (
+            "file_storage/offsets".to_owned(),
+            storage(&format!("{STATE_DIRECTORY}/offsets")),
+        ),
         ("file_storage/queue".to_owned(), queue_storage),
-        (LINES.to_owned(), json!({"encoding": "utf-8", "marshaling_separator": "\n"})),
+        (
+            LINES.to_owned(),
+            json!({"encoding": "utf-8", "marshaling_separator": "\n"}),
+        ),
     ])
 }
 
 fn telemetry() -> Value {
-    let reader = json!({"pull": {"exporter": {"prometheus": {"host": "${env:POD_IP}", "port": METRICS_PORT}}}});
+    let reader =
+        json!({"pull": {"exporter": {"prometheus": {"host": "${env:POD_IP}", "port": METRICS_PORT}}}});
     json!({
         "logs": {"level": "info", "encoding": "json"},
         "metrics": {"level": "normal", "readers": [reader]},

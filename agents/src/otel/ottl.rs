@@ -32,7 +32,10 @@ pub fn violations(predicates: &[Predicate]) -> Vec<String> {
 fn violation(predicate: &Predicate) -> String {
     let path = path(&predicate.subject);
     let one_of = |values: &[String]| {
-        let equal: Vec<String> = values.iter().map(|value| format!("{path} == {}", literal(value))).collect();
+        let equal: Vec<String> = values
+            .iter()
+            .map(|value| format!("{path} == {}", literal(value)))
+            .collect();
         equal.join(" or ")
     };
     match &predicate.test {
@@ -66,6 +69,9 @@ mod tests {
 
     #[test]
     fn literals_escape_what_ends_or_breaks_them() {
-        assert_eq!(literal("a\"b\\c\n\u{7f}\u{85}é$"), "\"a\\\"b\\\\c\\u000a\\u007f\\u0085é$\"");
+        assert_eq!(
+            literal("a\"b\\c\n\u{7f}\u{85}é$"),
+            "\"a\\\"b\\\\c\\u000a\\u007f\\u0085é$\""
+        );
     }
 }

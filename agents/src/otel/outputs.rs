@@ -40,21 +40,32 @@ pub fn render(output: &Output) -> Rendered {
     let name = &output.name;
     let mut steps = Vec::new();
     if !output.conditions.is_empty() {
-        steps.push((format!("filter/{name}"), processors::keep_only(&output.conditions)));
+        steps.push((
+            format!("filter/{name}"),
+            processors::keep_only(&output.conditions),
+        ));
     }
     let (kind, exporter) = exporter(output);
     match &output.destination {
-        Destination::Elasticsearch { .. } => steps.push((format!("transform/{name}"), record::elasticsearch())),
+        Destination::Elasticsearch { .. } => {
+            steps.push((format!("transform/{name}"), record::elasticsearch()))
+        }
         Destination::Http { .. } | Destination::Stdout | Destination::File { .. } => {
             steps.push((format!("transform/{name}"), record::standard()));
         }
         Destination::Loki { .. } | Destination::Otlp { .. } => {}
     }
     if gives_up(output) {
-        steps.push((format!("batch/{name}"), json!({"timeout": "200ms", "send_batch_size": 1024})));
+        steps.push((
+            format!("batch/{name}"),
+            json!({"timeout": "200ms", "send_batch_size": 1024}),
+        ));
     }
     Rendered {
-        extension: output.auth.as_ref().map(|auth| (authenticator(name, auth), authentication(auth))),
+        extension: output
+            .auth
+            .as_ref()
+            .map(|auth| (authenticator(name, auth), authentication(auth))),
         processors: steps,
         exporter: (format!("{kind}/{name}"), exporter),
     }
@@ -72,19 +83,25 @@ fn exporter(output: &Output) -> (&'static str, Value) {
     match &output.destination {
         Destination::Elasticsearch { url, index } => (
             "elasticsearch",
-            network(output, [
-                ("endpoints", json!([text(&url.to_string())])),
-                ("logs_index", text(index)),
-                // It would bound all tries of a batch together.
-                ("timeout", json!("0s")),
-                ("retry", json!({
-                    "enabled": true,
-                    "max_retries": ENDLESS_RETRIES,
-                    "initial_interval": "1s",
-                    "max_interval": "30s",
-                    "retry_on_status": RETRY_ON_STATUS,
-                })),
-            ]),
+            network(
+                output,
+                [
+                    ("endpoints", json!([text(&url.to_string())])),
+                    ("logs_index", text(index)),
+                    // It would bound all tries of a batch together.
+                    ("timeout", json!("0s")),
+                    (
+                        "retry",
+                        json!({
+                            "enabled": true,
+                            "max_retries": ENDLESS_RETRIES,
+                            "initial_interval": "1s",
+                            "max_interval": "30s",
+                            "retry_on_status": RETRY_ON_STATUS,
+                        }),
+                    ),
+                ],
+            ),
         ),
         Destination::Loki { url, tenant_id } => {
             let mut settings = otlp_http(&format!("{url}/otlp"));
@@ -93,10 +110,14 @@ fn exporter(output: &Output) -> (&'static str, Value) {
             }
             ("otlp_http", network(output, settings))
         }
-        Destination::Otlp { endpoint, protocol: OtlpProtocol::Http } => {
-            ("otlp_http", network(output, otlp_http(&endpoint.to_string())))
-        }
-        Destination::Otlp { endpoint, protocol: OtlpProtocol::Grpc } => {
+        Destination::Otlp {
+            endpoint,
+            protocol: OtlpProtocol::Http,
+        } => ("otlp_http", network(output, otlp_http(&endpoint.to_string()))),
+        Destination::Otlp {
+            endpoint,
+            protocol: OtlpProtocol::Grpc,
+        } => {
             let mut settings = vec![
                 ("endpoint", text(&endpoint.authority())),
                 ("timeout", json!("30s")),
@@ -109,18 +130,21 @@ fn exporter(output: &Output) -> (&'static str, Value) {
         }
         Destination::Http { url, headers } => (
             "splunk_hec",
-            network(output, [
-                ("endpoint", text(&url.to_string())),
-                ("headers", http_headers(headers, output.auth.is_some())),
-                // Required, and overwritten by `headers` or by the authenticator.
-                ("token", json!("unused")),
-                ("export_raw", json!(true)),
-                ("disable_compression", json!(true)),
-                ("max_content_length_logs", json!(LARGEST_POST)),
-                ("splunk_app_name", json!("tributary")),
-                ("timeout", json!("30s")),
-                ("retry_on_failure", endless_retry()),
-            ]),
+            network(
+                output,
+                [
+                    ("endpoint", text(&url.to_string())),
+                    ("headers", http_headers(headers, output.auth.is_some())),
+                    // Required, and overwritten by `headers` or by the authenticator.
+                    ("token", json!("unused")),
+                    ("export_raw", json!(true)),
+                    ("disable_compression", json!(true)),
+                    ("max_content_length_logs", json!(LARGEST_POST)),
+                    ("splunk_app_name", json!("tributary")),
+                    ("timeout", json!("30s")),
+                    ("retry_on_failure", endless_retry()),
+                ],
+            ),
         ),
         Destination::Stdout => (
             "file",
@@ -138,15 +162,25 @@ fn exporter(output: &Output) -> (&'static str, Value) {
 }
 
 fn otlp_http(endpoint: &str) -> Vec<(&'static str, Value)> {
-    vec![("endpoint", text(endpoint)), ("timeout", json!("30s")), ("retry_on_failure", endless_retry())]
+    vec![
+        ("endpoint", text(endpoint)),
+        ("timeout", json!("30s")),
+        ("retry_on_failure", endless_retry()),
+    ]
 }
 
 /// Settings, with those that every exporter with a network has.
 fn network(output: &Output, settings: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
-    let mut all: Map<String, Value> = settings.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    let mut all: Map<String, Value> = settings
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect();
     all.insert("sending_queue".to_owned(), queue(output.buffer));
     if let Some(auth) = &output.auth {
-        all.insert("auth".to_owned(), json!({"authenticator": authenticator(&output.name, auth)}));
+        all.insert(
+            "auth".to_owned(),
+            json!({"authenticator": authenticator(&output.name, auth)}),
+        );
     }
     if let Some(tls) = &output.tls {
         all.insert("tls".to_owned(), transport_security(tls));
@@ -172,7 +206,10 @@ fn http_headers(headers: &BTreeMap<String, String>, authenticated: bool) -> Valu
     if !authenticated {
         all.insert("Authorization".to_owned(), json!(""));
     }
-    if !headers.keys().any(|name| name.eq_ignore_ascii_case("content-type")) {
+    if !headers
+        .keys()
+        .any(|name| name.eq_ignore_ascii_case("content-type"))
+    {
         all.insert("Content-Type".to_owned(), json!("application/x-ndjson"));
     }
     all.extend(headers.iter().map(|(name, value)| (name.clone(), text(value))));

@@ -63,9 +63,15 @@ pub fn identify() -> Value {
     let mut of_resource = Vec::new();
     for (group, name) in IDENTITY {
         of_resource.push(format!("set({}, {})", attribute(name), attribute(group)));
-        of_resource.push(format!("delete_key(resource.attributes, {})", ottl::literal(group)));
+        of_resource.push(format!(
+            "delete_key(resource.attributes, {})",
+            ottl::literal(group)
+        ));
     }
-    of_resource.push(format!("set({}, \"${{env:K8S_NODE_NAME}}\")", attribute("k8s.node.name")));
+    of_resource.push(format!(
+        "set({}, \"${{env:K8S_NODE_NAME}}\")",
+        attribute("k8s.node.name")
+    ));
     json!({
         "error_mode": "ignore",
         "log_statements": [
@@ -87,7 +93,9 @@ pub fn forget_namespace_labels(pipeline: &Pipeline) -> Value {
     let actions: Vec<Value> = pipeline
         .namespace_labels()
         .into_iter()
-        .map(|key| json!({"action": "delete", "key": text(&format!("{}{key}", ottl::NAMESPACE_LABEL_PREFIX))}))
+        .map(
+            |key| json!({"action": "delete", "key": text(&format!("{}{key}", ottl::NAMESPACE_LABEL_PREFIX))}),
+        )
         .collect();
     json!({"attributes": actions})
 }

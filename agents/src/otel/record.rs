@@ -6,7 +6,8 @@ use super::confmap::texts;
 use super::ottl::{self, POD_LABEL_PREFIX};
 
 /// RFC 3339 with nine digits; the formatter itself knows at most microseconds and leaves trailing zeros out.
-const TIME: &str = "Format(\"%s.%09dZ\", [FormatTime(log.time, \"%Y-%m-%dT%H:%M:%S\"), Nanosecond(log.time)])";
+const TIME: &str =
+    "Format(\"%s.%09dZ\", [FormatTime(log.time, \"%Y-%m-%dT%H:%M:%S\"), Nanosecond(log.time)])";
 
 /// Replaces the body by the standard record.
 pub fn standard() -> Value {
@@ -15,7 +16,10 @@ pub fn standard() -> Value {
 
 /// Replaces the body by the standard record as Elasticsearch wants it, and tells the exporter to send the body as it is.
 pub fn elasticsearch() -> Value {
-    let undot = format!("replace_all_patterns(log.cache[\"labels\"], \"key\", {}, \"_\")", ottl::literal("\\."));
+    let undot = format!(
+        "replace_all_patterns(log.cache[\"labels\"], \"key\", {}, \"_\")",
+        ottl::literal("\\.")
+    );
     let timestamp = "set(log.body[\"@timestamp\"], log.body[\"time\"])".to_owned();
     let mut transform = transform(&[undot], &[timestamp]);
     if let Some(groups) = transform["log_statements"].as_array_mut() {

@@ -1,0 +1,60 @@
+//! What happens to every record before it is sent anywhere: labels, selection, the standard record.
+
+use serde_json::{Value, json};
+
+use super::SCRIPT;
+use crate::config::CONFIG_DIRECTORY;
+use crate::pipeline::Pipeline;
+
+/// The parser that finds the pod in what follows [`TAG_PREFIX`] in a tag.
+const TAG_PARSER: &str = "pod-of-tag";
+/// A tag is this and the path of the log below `/var/log/pods`, with dots for slashes.
+const TAG_PREFIX: &str = "kube.var.log.pods.";
+
+/// Parsers that the filters name.
+pub fn parsers() -> Value {
+    json!([{
+        "name": TAG_PARSER,
+        "format": "regex",
+        "regex": "^(?<namespace_name>[^_]+)_(?<pod_name>[^_]+)_(?<pod_uid>[^_.]+)\\.(?<container_name>[^.]+)\\.",
+    }])
+}
+
+/// The filters that every record passes, in this order.
+pub fn filters(pipeline: &Pipeline) -> Value {
+    let namespace_labels = if pipeline.namespace_labels().is_empty() {
+        "off"
+    } else {
+        "on"
+    };
+    let mut standard = lua("standard");
+    standard["match"] = json!("kube.*");
+    // As a number, a time has no more than microseconds.
+    standard["time_as_table"] = json!("on");
+    json!([
+        {
+            "name": "kubernetes",
+            "match": "kube.*",
+            "kube_tag_prefix": TAG_PREFIX,
+            "regex_parser": TAG_PARSER,
+            "labels": "on",
+            "annotations": "off",
+            "namespace_labels": namespace_labels,
+            // The message stays text, and nothing in it or in the pod's annotations decides anything.
+            "merge_log": "off",
+            "k8s-logging.parser": "off",
+            "k8s-logging.exclude": "off",
+            // The kubelet's API needs a permission that is as good as root on the node.
+            "use_kubelet": "off",
+            // A pod larger than a limit would be left without labels.
+            "buffer_size": "0",
+            "kube_meta_cache_ttl": "300s",
+        },
+        standard,
+    ])
+}
+
+/// A filter that calls a function of the script.
+pub fn lua(function: &str) -> Value {
+    json!({"name": "lua", "script": format!("{CONFIG_DIRECTORY}/{SCRIPT}"), "call": function})
+}

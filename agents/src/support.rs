@@ -1,0 +1,189 @@
+//! What an engine cannot do, although another can.
+
+use regex_syntax::ast::{Ast, ClassUnicodeKind, Flag, FlagsItem, FlagsItemKind, GroupKind, Visitor};
+use tributary_crds::output::{OtlpProtocol, WhenFull};
+use tributary_crds::policy::Engine;
+
+use crate::CompileError;
+use crate::pipeline::{Auth, Destination, Output, Test};
+
+/// Refuses what the engine cannot do with an output. `place` is the output's path, for messages.
+pub fn check(place: &str, output: &Output, engine: Engine) -> Result<(), CompileError> {
+    check_when_full(place, output.buffer.when_full, engine)?;
+    check_auth(place, output, engine)?;
+    match engine {
+        Engine::OpenTelemetryCollector => Ok(()),
+        Engine::FluentBit => check_fluent_bit(place, output),
+    }
+}
+
+fn check_when_full(place: &str, when_full: WhenFull, engine: Engine) -> Result<(), CompileError> {
+    let other = match (engine, when_full) {
+        (Engine::OpenTelemetryCollector, WhenFull::DropOldest) => "Block or DropNewest, or engine: FluentBit",
+        (Engine::FluentBit, WhenFull::DropNewest) => "Block or DropOldest, or engine: OpenTelemetryCollector",
+        (Engine::OpenTelemetryCollector | Engine::FluentBit, WhenFull::Block)
+        | (Engine::OpenTelemetryCollector, WhenFull::DropNewest)
+        | (Engine::FluentBit, WhenFull::DropOldest) => return Ok(()),
+    };
+    let problem = format!("is {when_full:?}, which engine {} cannot do", engine.as_str());
+    Err(CompileError::field(
+        format!("{place}.buffer.whenFull"),
+        problem,
+        format!("write whenFull: {other}"),
+    ))
+}
+
+fn check_auth(place: &str, output: &Output, engine: Engine) -> Result<(), CompileError> {
+    let field = format!("{place}.auth");
+    match (&output.destination, &output.auth) {
+        (
+            Destination::Otlp {
+                endpoint,
+                protocol: OtlpProtocol::Grpc,
+            },
+            Some(_),
+        ) if !endpoint.https => {
+            let remedy = "write https:// in otlp.endpoint, or protocol: Http";
+            Err(CompileError::field(
+                field,
+                "is set, but gRPC sends no credentials without TLS",
+                remedy,
+            ))
+        }
+        (Destination::Elasticsearch { .. }, Some(Auth::Bearer { .. })) if engine == Engine::FluentBit => {
+            let remedy = "write auth.basic, or engine: OpenTelemetryCollector";
+            Err(CompileError::field(
+                field,
+                "is bearer, which engine FluentBit cannot send to Elasticsearch",
+                remedy,
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_fluent_bit(place: &str, output: &Output) -> Result<(), CompileError> {
+    if let Some(Auth::Basic { username, .. }) = &output.auth {
+        check_expansion(&format!("{place}.auth.basic.username"), username)?;
+    }
+    match &output.destination {
+        Destination::Elasticsearch { url, .. } => {
+            check_expansion(&format!("{place}.elasticsearch.url"), &url.path)?
+        }
+        Destination::Loki { tenant_id, .. } => {
+            check_expansion(
+                &format!("{place}.loki.tenantId"),
+                tenant_id.as_deref().unwrap_or_default(),
+            )?;
+        }
+        Destination::Otlp { endpoint, .. } => {
+            check_expansion(&format!("{place}.otlp.endpoint"), &endpoint.path)?
+        }
+        Destination::Http { url, headers } => {
+            check_expansion(&format!("{place}.http.url"), &url.path)?;
+            for value in headers.values() {
+                check_expansion(&format!("{place}.http.headers"), value)?;
+            }
+        }
+        Destination::Stdout | Destination::File { .. } => {}
+    }
+    for (index, predicate) in output.conditions.iter().enumerate() {
+        let (name, pattern) = match &predicate.test {
+            Test::Matches(pattern) => ("matches", pattern),
+            Test::NotMatches(pattern) => ("notMatches", pattern),
+            Test::In(_) | Test::NotIn(_) | Test::Exists(_) => continue,
+        };
+        let field = format!("{place}.where[{index}].{name}");
+        check_expansion(&field, pattern)?;
+        check_onigmo(&field, pattern)?;
+    }
+    Ok(())
+}
+
+/// Fluent Bit replaces `${NAME}` everywhere, and has no way to write it.
+fn check_expansion(field: &str, text: &str) -> Result<(), CompileError> {
+    if !text.contains("${") {
+        return Ok(());
+    }
+    let remedy = "write it differently (in a pattern, [$] for a dollar), or engine: OpenTelemetryCollector";
+    Err(CompileError::field(
+        field,
+        "contains ${, which engine FluentBit would replace by a variable",
+        remedy,
+    ))
+}
+
+/// Refuses what RE2 and Fluent Bit's Onigmo read differently.
+fn check_onigmo(field: &str, pattern: &str) -> Result<(), CompileError> {
+    let Ok(ast) = regex_syntax::ast::parse::Parser::new().parse(pattern) else {
+        // `compile` has read the pattern already.
+        return Ok(());
+    };
+    regex_syntax::ast::visit(&ast, Portable).map_err(|what| {
+        let problem = format!("has {what}, which engine FluentBit reads differently");
+        CompileError::field(
+            field,
+            problem,
+            "write it differently, or engine: OpenTelemetryCollector",
+        )
+    })
+}
+
+/// Visits a pattern and stops at the first thing that is not portable.
+struct Portable;
+
+impl Portable {
+    fn flags(items: &[FlagsItem]) -> Result<(), &'static str> {
+        let portable = |item: &FlagsItem| {
+            matches!(
+                item.kind,
+                FlagsItemKind::Negation | FlagsItemKind::Flag(Flag::CaseInsensitive)
+            )
+        };
+        if items.iter().all(portable) {
+            Ok(())
+        } else {
+            Err("a flag other than i")
+        }
+    }
+}
+
+impl Visitor for Portable {
+    type Output = ();
+    type Err = &'static str;
+
+    fn finish(self) -> Result<(), Self::Err> {
+        Ok(())
+    }
+
+    fn visit_pre(&mut self, ast: &Ast) -> Result<(), Self::Err> {
+        match ast {
+            Ast::Flags(flags) => Self::flags(&flags.flags.items),
+            Ast::Group(group) => match &group.kind {
+                GroupKind::NonCapturing(flags) => Self::flags(&flags.items),
+                GroupKind::CaptureName {
+                    starts_with_p: true, ..
+                } => Err("a group named by (?P<...>)"),
+                GroupKind::CaptureName { .. } | GroupKind::CaptureIndex(_) => Ok(()),
+            },
+            Ast::ClassUnicode(class) if matches!(class.kind, ClassUnicodeKind::OneLetter(_)) => {
+                Err("a class such as \\pL (write \\p{L})")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn visit_class_set_binary_op_pre(
+        &mut self,
+        _: &regex_syntax::ast::ClassSetBinaryOp,
+    ) -> Result<(), Self::Err> {
+        Err("an operator within brackets")
+    }
+
+    fn visit_class_set_item_pre(&mut self, item: &regex_syntax::ast::ClassSetItem) -> Result<(), Self::Err> {
+        match item {
+            regex_syntax::ast::ClassSetItem::Bracketed(_) => Err("brackets within brackets"),
+            _ => Ok(()),
+        }
+    }
+}

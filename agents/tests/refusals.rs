@@ -1,0 +1,261 @@
+//! What is refused, and whether the message names the field and what to write.
+
+use serde_json::{Value, json};
+use tributary_agents::{CompileError, compile};
+use tributary_crds::{LoggingPolicySpec, Reason};
+
+fn error(spec: Value) -> CompileError {
+    let spec: LoggingPolicySpec = serde_json::from_value(spec).unwrap();
+    compile("test", &spec).expect_err("accepted")
+}
+
+fn output_error(engine: &str, output: Value) -> String {
+    error(json!({"nodeAgent": {"engine": engine}, "outputs": [output]})).to_string()
+}
+
+#[test]
+fn a_policy_without_an_agent_has_nothing_to_compile() {
+    let error = error(json!({"streamingSidecar": {}}));
+    assert_eq!(error.reason(), Reason::NotRequested);
+}
+
+#[test]
+fn messages_name_the_field_and_what_to_write() {
+    const OTEL: &str = "OpenTelemetryCollector";
+    const FLUENT_BIT: &str = "FluentBit";
+    let cases = [
+        (
+            OTEL,
+            json!({"name": "A", "stdout": {}}),
+            "spec.outputs[0].name",
+            "lower-case",
+        ),
+        (
+            OTEL,
+            json!({"name": "a"}),
+            "spec.outputs[0] ",
+            "exactly one of elasticsearch",
+        ),
+        (
+            OTEL,
+            json!({"name": "a", "stdout": {}, "loki": {"url": "http://l"}}),
+            "spec.outputs[0] ",
+            "exactly one of",
+        ),
+        (
+            OTEL,
+            json!({"name": "a", "loki": {"url": "loki:3100"}}),
+            "loki.url",
+            "absolute URL",
+        ),
+        (
+            OTEL,
+            json!({"name": "a", "loki": {"url": "http://loki/push"}}),
+            "loki.url",
+            "base URL",
+        ),
+        (
+            OTEL,
+            json!({"name": "a", "http": {"url": "http://h"}}),
+            "http.url",
+            "where to POST",
+        ),
+        (
+            OTEL,
+            json!({"name": "a", "http": {"url": "http://h/?a"}}),
+            "http.url",
+            "where to POST",
+        ),
+        (
+            OTEL,
+            json!({"name": "a", "http": {"url": "http://h/p", "headers": {"authorization": "x"}}}),
+            "http.headers",
+            "auth.basic",
+        ),
+        (
+            OTEL,
+            json!({"name": "a", "http": {"url": "http://h/p", "headers": {"X": "a\nb"}}}),
+            "http.headers",
+            "printable",
+        ),
+        (
+            OTEL,
+            json!({"name": "a", "otlp": {"endpoint": "http://h/x", "protocol": "Grpc"}}),
+            "otlp.endpoint",
+            "protocol: Http",
+        ),
+        (
+            OTEL,
+            json!({"name": "a", "otlp": {"endpoint": "http://h", "protocol": "Grpc"}, "auth": {"bearer": {"tokenSecretRef": {"name": "s", "key": "k"}}}}),
+            "spec.outputs[0].auth",
+            "https://",
+        ),
+        (
+            OTEL,
+            json!({"name": "a", "file": {"path": "/etc/passwd"}}),
+            "file.path",
+            "/var/log/tributary/",
+        ),
+        (
+            OTEL,
+            json!({"name": "a", "file": {"path": "/var/log/tributary/.."}}),
+            "file.path",
+            "/var/log/tributary/",
+        ),
+        (
+            OTEL,
+            json!({"name": "a", "stdout": {}, "tls": {}}),
+            "spec.outputs[0] ",
+            "remove auth and tls",
+        ),
+        (
+            OTEL,
+            json!({"name": "a", "loki": {"url": "http://l"}, "tls": {}}),
+            "tls",
+            "https://",
+        ),
+        (
+            OTEL,
+            json!({"name": "a", "loki": {"url": "http://l"}, "auth": {}}),
+            "spec.outputs[0].auth",
+            "basic or bearer",
+        ),
+        (
+            OTEL,
+            json!({"name": "a", "loki": {"url": "http://l"}, "auth": {"bearer": {"tokenSecretRef": {"name": "s", "key": "../k"}}}}),
+            "auth.bearer.tokenSecretRef",
+            "one of its keys",
+        ),
+        (
+            OTEL,
+            json!({"name": "a", "stdout": {}, "buffer": {"maxSize": "1Mi"}}),
+            "buffer.maxSize",
+            "at least 16Mi",
+        ),
+        (
+            OTEL,
+            json!({"name": "a", "stdout": {}, "where": [{"field": "pod", "exists": true}]}),
+            "where[0].field",
+            "write message",
+        ),
+        (
+            OTEL,
+            json!({"name": "a", "stdout": {}, "where": [{"field": "message"}]}),
+            "where[0] ",
+            "write one of in",
+        ),
+        (
+            OTEL,
+            json!({"name": "a", "stdout": {}, "where": [{"field": "message", "in": []}]}),
+            "where[0].in",
+            "at least one",
+        ),
+        (
+            OTEL,
+            json!({"name": "a", "stdout": {}, "where": [{"field": "message", "matches": "("}]}),
+            "where[0].matches",
+            "RE2",
+        ),
+        (
+            FLUENT_BIT,
+            json!({"name": "a", "stdout": {}, "where": [{"field": "message", "matches": "a${B}"}]}),
+            "where[0].matches",
+            "[$]",
+        ),
+        (
+            FLUENT_BIT,
+            json!({"name": "a", "stdout": {}, "where": [{"field": "message", "matches": "(?s)a"}]}),
+            "where[0].matches",
+            "engine: OpenTelemetryCollector",
+        ),
+        (
+            FLUENT_BIT,
+            json!({"name": "a", "stdout": {}, "where": [{"field": "message", "matches": "[a&&b]"}]}),
+            "where[0].matches",
+            "engine: OpenTelemetryCollector",
+        ),
+        (
+            FLUENT_BIT,
+            json!({"name": "a", "elasticsearch": {"url": "https://e"}, "auth": {"bearer": {"tokenSecretRef": {"name": "s", "key": "k"}}}}),
+            "spec.outputs[0].auth",
+            "auth.basic",
+        ),
+    ];
+    for (engine, output, field, remedy) in cases {
+        let message = output_error(engine, output.clone());
+        assert!(
+            message.contains(field) && message.contains(remedy),
+            "{output}\n{message}"
+        );
+    }
+}
+
+#[test]
+fn outputs_are_told_apart() {
+    let twice =
+        |first: Value, second: Value| error(json!({"nodeAgent": {}, "outputs": [first, second]})).to_string();
+    let message = twice(
+        json!({"name": "a", "stdout": {}}),
+        json!({"name": "a", "stdout": {}}),
+    );
+    assert!(message.starts_with("spec.outputs[1].name"), "{message}");
+    let file = |name: &str| json!({"name": name, "file": {"path": "/var/log/tributary/a"}});
+    let message = twice(file("a"), file("b"));
+    assert!(message.starts_with("spec.outputs[1].file.path"), "{message}");
+}
+
+#[test]
+fn selectors_are_checked_as_kubernetes_checks_them() {
+    let cases = [
+        (json!({"matchLabels": {"a b": "c"}}), "matchLabels"),
+        (json!({"matchLabels": {"a": "c d"}}), "matchLabels"),
+        (
+            json!({"matchExpressions": [{"key": "A.b/c/d", "operator": "Exists"}]}),
+            "matchExpressions[0].key",
+        ),
+        (
+            json!({"matchExpressions": [{"key": "a", "operator": "Gt", "values": ["1"]}]}),
+            "matchExpressions[0].operator",
+        ),
+        (
+            json!({"matchExpressions": [{"key": "a", "operator": "In"}]}),
+            "matchExpressions[0].values",
+        ),
+        (
+            json!({"matchExpressions": [{"key": "a", "operator": "Exists", "values": ["b"]}]}),
+            "matchExpressions[0].values",
+        ),
+    ];
+    for (selector, field) in cases {
+        let spec = json!({"selector": {"podSelector": selector}, "nodeAgent": {}, "outputs": [{"name": "a", "stdout": {}}]});
+        let message = error(spec).to_string();
+        assert!(
+            message.contains(&format!("spec.selector.podSelector.{field}")),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn a_pipeline_names_every_secret() {
+    let spec: LoggingPolicySpec = serde_json::from_value(json!({
+        "nodeAgent": {},
+        "outputs": [
+            {
+                "name": "a",
+                "loki": {"url": "https://l"},
+                "auth": {"basic": {"username": "u", "passwordSecretRef": {"name": "s", "key": "password"}}},
+                "tls": {"caSecretRef": {"name": "ca", "key": "ca.crt"}},
+            },
+            {"name": "b", "loki": {"url": "https://l"}, "auth": {"bearer": {"tokenSecretRef": {"name": "s", "key": "token"}}}},
+        ],
+    }))
+    .unwrap();
+    let secrets: Vec<String> = compile("test", &spec)
+        .unwrap()
+        .secrets()
+        .iter()
+        .map(|key| format!("{}/{}", key.name, key.key))
+        .collect();
+    assert_eq!(secrets, ["ca/ca.crt", "s/password", "s/token"]);
+}

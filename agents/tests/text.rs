@@ -1,0 +1,190 @@
+//! Whatever text a policy holds, it stays text: no section, property or statement comes from it.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use tributary_agents::{CompileError, compile, render};
+use tributary_crds::LoggingPolicySpec;
+
+/// Text that tries to be something else, and any text at all.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        prop::collection::vec(
+            prop::sample::select(vec![
+                "\"",
+                "'",
+                "\\",
+                "\n",
+                "\r\n",
+                "\t",
+                "\0",
+                ": ",
+                "- ",
+                "#",
+                "${env:HOME}",
+                "$$",
+                "$",
+                "{{",
+                "}}",
+                "%",
+                "|",
+                ">",
+                "&a",
+                "*a",
+                "!!str",
+                "---",
+                "\u{85}",
+                "\u{2028}",
+                "\u{feff}",
+                "\u{7f}",
+                "on",
+                "0x10",
+                "1e3",
+                "~",
+                "null",
+                "[SERVICE]",
+                "@INCLUDE",
+                ") or true or (",
+                "\") or true or (\"",
+                "é",
+                "😀",
+                " ",
+            ]),
+            0..8,
+        )
+        .prop_map(|parts| parts.concat()),
+    ]
+}
+
+/// A policy with the texts at every place that takes free text.
+fn spec(engine: &str, texts: &[String]) -> LoggingPolicySpec {
+    serde_json::from_value(json!({
+        "nodeAgent": {"engine": engine},
+        "outputs": [
+            {
+                "name": "lines",
+                "http": {"url": "https://receiver.logging/logs", "headers": {"X-Text": texts[0]}},
+                "auth": {"basic": {"username": texts[1], "passwordSecretRef": {"name": "a", "key": "b"}}},
+                "where": [{"field": "message", "in": [texts[2]]}, {"field": "message", "notIn": [texts[3]]}],
+            },
+            {
+                "name": "look",
+                "stdout": {},
+                "where": [{"field": "message", "matches": texts[4]}, {"field": "message", "notMatches": texts[4]}],
+            },
+        ],
+    }))
+    .unwrap()
+}
+
+fn file(engine: &str, name: &str, texts: &[String]) -> Result<Value, CompileError> {
+    let config = render(&compile("test", &spec(engine, texts))?)?;
+    Ok(serde_saphyr::from_str(&config.files[name]).unwrap())
+}
+
+/// The document with every string taken out.
+fn shape(value: &Value) -> Value {
+    match value {
+        Value::Array(list) => list.iter().map(shape).collect(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, value)| (key.clone(), shape(value)))
+            .collect(),
+        Value::String(_) => Value::String(String::new()),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+    }
+}
+
+/// Reads a string as the collector's configuration reader does: `$$` is a dollar, and `${` would be an expansion.
+fn unescape(text: &Value) -> String {
+    let halves: Vec<&str> = text.as_str().unwrap().split("$$").collect();
+    assert!(
+        halves.iter().all(|half| !half.contains('$')),
+        "{text} would be expanded"
+    );
+    halves.join("$")
+}
+
+/// Reads the string literals of an OTTL statement, which are those of Go.
+fn literals(statement: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = statement;
+    while let Some(start) = rest.find('"') {
+        let mut literal = String::new();
+        let mut characters = rest[start + 1..].char_indices();
+        let end = loop {
+            let (at, c) = characters.next().expect("a literal that does not end");
+            match c {
+                '"' => break at,
+                '\\' => match characters.next().unwrap().1 {
+                    'u' => {
+                        let code: String = characters.by_ref().take(4).map(|(_, c)| c).collect();
+                        literal.push(char::from_u32(u32::from_str_radix(&code, 16).unwrap()).unwrap());
+                    }
+                    c @ ('"' | '\\') => literal.push(c),
+                    c => panic!("unknown escape {c}"),
+                },
+                c => {
+                    assert!(!c.is_control(), "a control character in a literal");
+                    literal.push(c);
+                }
+            }
+        };
+        found.push(literal);
+        rest = &rest[start + 1 + end + 1..];
+    }
+    found
+}
+
+const PLAIN: [&str; 5] = ["a", "a", "a", "a", "a"];
+
+fn plain() -> Vec<String> {
+    PLAIN.map(str::to_owned).to_vec()
+}
+
+/// Replaces texts that a policy may not hold, one by one, by one that it may.
+fn admissible(engine: &str, texts: Vec<String>) -> Vec<String> {
+    let mut admissible = plain();
+    for (at, text) in texts.into_iter().enumerate() {
+        let before = std::mem::replace(&mut admissible[at], text);
+        if compile("test", &spec(engine, &admissible)).is_err() {
+            admissible[at] = before;
+        }
+    }
+    admissible
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn text_stays_text_in_the_collector(texts in prop::collection::vec(text(), 5)) {
+        let engine = "OpenTelemetryCollector";
+        let texts = admissible(engine, texts);
+        let document = file(engine, "otelcol.yaml", &texts).unwrap();
+        prop_assert_eq!(shape(&document), shape(&file(engine, "otelcol.yaml", &plain()).unwrap()));
+        prop_assert_eq!(unescape(&document["exporters"]["splunk_hec/lines"]["headers"]["X-Text"]), texts[0].clone());
+        let client = &document["extensions"]["basicauth/lines"]["client_auth"];
+        prop_assert_eq!(unescape(&client["username"]), texts[1].clone());
+        let statements = &document["processors"]["filter/lines"]["log_conditions"];
+        prop_assert_eq!(literals(&unescape(&statements[0])), vec![texts[2].clone()]);
+        prop_assert_eq!(literals(&unescape(&statements[1])), vec![texts[3].clone()]);
+        for statement in document["processors"]["filter/look"]["log_conditions"].as_array().unwrap() {
+            prop_assert_eq!(literals(&unescape(statement)), vec![texts[4].clone()]);
+        }
+    }
+
+    #[test]
+    fn text_stays_text_in_fluent_bit(texts in prop::collection::vec(text(), 5)) {
+        let engine = "FluentBit";
+        let texts = admissible(engine, texts);
+        let document = file(engine, "fluent-bit.yaml", &texts).unwrap();
+        prop_assert_eq!(shape(&document), shape(&file(engine, "fluent-bit.yaml", &plain()).unwrap()));
+        let lines = &document["pipeline"]["outputs"][0];
+        prop_assert_eq!(&lines["header"][0], &json!(format!("X-Text {}", texts[0])));
+        prop_assert_eq!(&lines["http_user"], &json!(texts[1]));
+        let look = &document["pipeline"]["outputs"][1]["processors"]["logs"];
+        prop_assert_eq!(&look[0]["regex"], &json!(format!("$message (?:{})", texts[4])));
+        prop_assert!(document.to_string().matches("${").count() == 2, "the pod's address and one password");
+    }
+}
