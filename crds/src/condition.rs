@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("[has(self.in), has(self.notIn), has(self.matches), has(self.notMatches), has(self.exists)].filter(x, x).size() == 1")
+    validation = Rule::new("[has(self.__in__), has(self.notIn), has(self.matches), has(self.notMatches), has(self.exists)].filter(x, x).size() == 1")
         .message("a condition makes one test: write one of in, notIn, matches, notMatches, exists")
 )]
 pub struct Condition {
@@ -38,7 +38,7 @@ pub struct Condition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
     #[x_kube(
-        validation = Rule::new("''.matches(self) || true")
+        validation = Rule::new("''.matches(self) || !''.matches(self)")
             .message("not a regular expression in RE2 syntax (no look-around, no back-references)")
     )]
     pub matches: Option<String>,
@@ -47,7 +47,7 @@ pub struct Condition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
     #[x_kube(
-        validation = Rule::new("''.matches(self) || true")
+        validation = Rule::new("''.matches(self) || !''.matches(self)")
             .message("not a regular expression in RE2 syntax (no look-around, no back-references)")
     )]
     pub not_matches: Option<String>,

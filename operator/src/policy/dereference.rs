@@ -55,7 +55,7 @@ pub struct Inputs {
     pub secrets: BTreeMap<String, Option<SecretView>>,
     /// The names of other policies whose node agents may collect the same pods.
     pub overlaps: Vec<String>,
-    /// Pods that carry streaming sidecars of this policy, when it has the block.
+    /// Pods that carry streaming sidecars of this policy, when it has the block and they could be counted.
     pub streaming_pods: Option<i64>,
 }
 
@@ -94,7 +94,7 @@ pub async fn dereference(context: &Context, name: &str) -> Result<Option<Inputs>
             inputs.overlaps = overlap::others(name, spec, &context.policies.state());
         }
         if spec.streaming_sidecar.is_some() {
-            inputs.streaming_pods = Some(streaming_pods(context, name).await?);
+            inputs.streaming_pods = counted(context, name, &inputs.previous).await;
         }
     }
     Ok(Some(Inputs { spec, ..inputs }))
@@ -125,7 +125,20 @@ async fn secrets(
 #[derive(Deserialize)]
 struct Page {
     metadata: ListMeta,
-    items: Vec<IgnoredAny>,
+    /// `null` when there are none.
+    items: Option<Vec<IgnoredAny>>,
+}
+
+/// The count, or the one that was last written: a count that fails must not hold up an agent.
+async fn counted(context: &Context, policy: &str, previous: &LoggingPolicyStatus) -> Option<i64> {
+    match streaming_pods(context, policy).await {
+        Ok(count) => Some(count),
+        Err(error) => {
+            context.metrics.failed(error.label());
+            tracing::warn!(policy, %error, "cannot count the pods with sidecars");
+            previous.injection.as_ref().map(|injection| injection.streaming)
+        }
+    }
 }
 
 async fn streaming_pods(context: &Context, policy: &str) -> Result<i64, Error> {
@@ -152,7 +165,7 @@ async fn streaming_pods(context: &Context, policy: &str) -> Result<i64, Error> {
                 source,
             })?;
         let listed: Page = context.client.request(request).await.map_err(Error::read(what))?;
-        count += i64::try_from(listed.items.len()).unwrap_or(i64::MAX);
+        count += i64::try_from(listed.items.unwrap_or_default().len()).unwrap_or(i64::MAX);
         match listed.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => {
                 page = ListParams::default()

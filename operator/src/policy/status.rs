@@ -118,7 +118,11 @@ fn ready(
     if judged.agent.is_some() {
         parts.push(agent.message.clone());
     }
-    if inputs.streaming_pods.is_some() {
+    if inputs
+        .spec
+        .as_ref()
+        .is_ok_and(|spec| spec.streaming_sidecar.is_some())
+    {
         parts.push("annotated pods get streaming sidecars".to_owned());
     }
     Finding::new(true, Reason::PolicyReady, parts.join("; "))

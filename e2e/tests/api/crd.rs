@@ -1,0 +1,303 @@
+//! The `CustomResourceDefinition` as the API server understands it: size, defaults, and a sentence for every mistake.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, bail, ensure};
+use kube::CustomResourceExt as _;
+use kube::api::{Api, ApiResource, DynamicObject, PostParams};
+use libtest_mimic::Trial;
+use serde_json::{Value, json};
+use tributary_crds::LoggingPolicy;
+
+use crate::fixture::Fixture;
+
+pub fn trials(fixture: &Fixture) -> Vec<Trial> {
+    vec![
+        fixture.trial("crd::is_small", is_small),
+        fixture.trial("crd::fills_in_defaults", fills_in_defaults),
+        fixture.trial(
+            "crd::every_rule_refuses_with_its_sentence",
+            every_rule_refuses_with_its_sentence,
+        ),
+        fixture.trial("crd::bounds_refuse", bounds_refuse),
+    ]
+}
+
+/// What `kubectl apply` stores in an annotation, and reviewers read.
+async fn is_small(_: Fixture) -> anyhow::Result<()> {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../manifests/crds/loggingpolicies.yaml"
+    );
+    let size = std::fs::metadata(path)
+        .with_context(|| format!("reading {path}"))?
+        .len();
+    ensure!(size < 60_000, "{path} has {size} bytes");
+    Ok(())
+}
+
+async fn fills_in_defaults(fixture: Fixture) -> anyhow::Result<()> {
+    let spec = json!({"nodeAgent": {}, "streamingSidecar": {}, "outputs": [
+        {"name": "a", "elasticsearch": {"url": "https://search:9200"}},
+        {"name": "b", "otlp": {"endpoint": "http://collector:4318"}},
+    ]});
+    let stored = create(&fixture, "defaults", spec).await?.data["spec"].take();
+    let expected = json!({
+        "priority": 0,
+        "selector": {},
+        "nodeAgent": {"engine": "OpenTelemetryCollector", "pod": {}, "rollout": {"maxUnavailable": "10%"}},
+        "streamingSidecar": {"missingVolume": "Skip"},
+        "outputs": [
+            {"name": "a", "elasticsearch": {"url": "https://search:9200", "index": "tributary"}, "buffer": {"maxSize": "1Gi", "whenFull": "Block"}},
+            {"name": "b", "otlp": {"endpoint": "http://collector:4318", "protocol": "Http"}, "buffer": {"maxSize": "1Gi", "whenFull": "Block"}},
+        ],
+    });
+    ensure!(stored == expected, "stored: {stored:#}\nexpected: {expected:#}");
+    Ok(())
+}
+
+/// The rules of the schema, by their sentences, are exactly those that the cases break.
+async fn every_rule_refuses_with_its_sentence(fixture: Fixture) -> anyhow::Result<()> {
+    let schema = serde_json::to_value(LoggingPolicy::crd())?;
+    let mut unbroken = BTreeSet::new();
+    collect_sentences(&schema, &mut unbroken);
+    for (name, spec, start) in mistakes() {
+        let sentence = unbroken
+            .iter()
+            .find(|sentence| sentence.starts_with(start))
+            .cloned();
+        let refusal = refusal(&fixture, &name, spec)
+            .await
+            .with_context(|| format!("the mistake: {start}"))?;
+        let known: &str = sentence.as_deref().unwrap_or(start);
+        ensure!(refusal.contains(known), "promised: {known}\nsaid: {refusal}");
+        unbroken.retain(|sentence| !sentence.starts_with(start));
+    }
+    ensure!(
+        unbroken.is_empty(),
+        "no case breaks the rules with these sentences: {unbroken:#?}"
+    );
+    Ok(())
+}
+
+/// Names, specs that break one rule each, and how the rule's sentence starts.
+fn mistakes() -> Vec<(String, Value, &'static str)> {
+    let long = "a".repeat(41);
+    let named = |name: &str| {
+        (
+            name.to_owned(),
+            agent(output(json!({}))),
+            "the name is part of other names",
+        )
+    };
+    let mut cases = vec![named("a.b"), named(&long)];
+    cases.extend(
+        spec_mistakes()
+            .into_iter()
+            .map(|(spec, start)| ("mistake".to_owned(), spec, start)),
+    );
+    let outputs = output_mistakes().into_iter().chain(condition_mistakes());
+    cases.extend(outputs.map(|(change, start)| ("mistake".to_owned(), agent(output(change)), start)));
+    cases
+}
+
+fn spec_mistakes() -> Vec<(Value, &'static str)> {
+    let buffered = |engine: &str, when_full: &str| json!({"nodeAgent": {"engine": engine}, "outputs": [output(json!({"buffer": {"whenFull": when_full}}))]});
+    vec![
+        (json!({}), "this policy turns nothing on"),
+        (json!({"nodeAgent": {}}), "nodeAgent has nowhere to send logs"),
+        (
+            buffered("OpenTelemetryCollector", "DropOldest"),
+            "engine OpenTelemetryCollector cannot drop the oldest",
+        ),
+        (
+            buffered("FluentBit", "DropNewest"),
+            "engine FluentBit cannot drop the newest",
+        ),
+    ]
+}
+
+/// Changes of an output, and how the sentence starts.
+fn output_mistakes() -> Vec<(Value, &'static str)> {
+    let basic = json!({"username": "u", "passwordSecretRef": {"name": "s", "key": "k"}});
+    let bearer = json!({"tokenSecretRef": {"name": "s", "key": "k"}});
+    let instead = |destination: Value| {
+        let mut change = json!({"stdout": null});
+        merge(&mut change, destination);
+        change
+    };
+    vec![
+        (json!({"stdout": null}), "an output has exactly one destination"),
+        (
+            json!({"file": {"path": "/var/log/tributary/a"}}),
+            "an output has exactly one destination",
+        ),
+        (
+            json!({"auth": {"basic": basic}}),
+            "stdout and file use no network",
+        ),
+        (json!({"tls": {}}), "stdout and file use no network"),
+        (
+            instead(json!({"http": {"url": "http://h/p"}, "tls": {}})),
+            "tls is set, but the address starts with http",
+        ),
+        (
+            instead(json!({"loki": {"url": "http://h"}, "tls": {}})),
+            "tls is set, but the address starts with http",
+        ),
+        (
+            instead(json!({"loki": {"url": "http://h"}, "auth": {}})),
+            "auth has exactly one method",
+        ),
+        (
+            instead(json!({"loki": {"url": "http://h"}, "auth": {"basic": basic, "bearer": bearer}})),
+            "auth has exactly one method",
+        ),
+        (
+            instead(json!({"elasticsearch": {"url": "https://u:p@h"}})),
+            "write an absolute URL without credentials, such as https://elasticsearch",
+        ),
+        (
+            instead(json!({"loki": {"url": "http://h/loki/api/v1/push"}})),
+            "write the server's base URL",
+        ),
+        (
+            instead(json!({"otlp": {"endpoint": "collector:4318"}})),
+            "write an absolute URL without credentials, such as http://collector",
+        ),
+        (
+            instead(json!({"http": {"url": "http://h"}})),
+            "write an absolute URL with a path",
+        ),
+        (
+            instead(json!({"http": {"url": "http://h/p", "headers": {"AUTHORIZATION": "Bearer x"}}})),
+            "a policy is no place for a secret",
+        ),
+        (
+            instead(json!({"file": {"path": "/etc/passwd"}})),
+            "write a file directly in /var/log/tributary/",
+        ),
+        (
+            json!({"buffer": {"maxSize": "1Mi"}}),
+            "write a size of at least 16Mi",
+        ),
+        (
+            json!({"buffer": {"maxSize": "much"}}),
+            "write a size of at least 16Mi",
+        ),
+    ]
+}
+
+/// Changes of an output's conditions, and how the sentence starts.
+fn condition_mistakes() -> Vec<(Value, &'static str)> {
+    let condition = |condition: Value| json!({"where": [condition]});
+    vec![
+        (
+            condition(json!({"field": "message"})),
+            "a condition makes one test",
+        ),
+        (
+            condition(json!({"field": "message", "exists": true, "in": ["a"]})),
+            "a condition makes one test",
+        ),
+        (
+            condition(json!({"field": "kubernetes.labels.", "exists": true})),
+            "unknown field",
+        ),
+        (
+            condition(json!({"field": "massage", "exists": true})),
+            "unknown field",
+        ),
+        (
+            condition(json!({"field": "message", "matches": "("})),
+            "not a regular expression in RE2 syntax",
+        ),
+        (
+            condition(json!({"field": "message", "notMatches": "(?=a)"})),
+            "not a regular expression in RE2 syntax",
+        ),
+    ]
+}
+
+/// Bounds that the schema states without a sentence of ours.
+async fn bounds_refuse(fixture: Fixture) -> anyhow::Result<()> {
+    let many: Vec<Value> = (0..33)
+        .map(|n| json!({"name": format!("o{n}"), "stdout": {}}))
+        .collect();
+    let twice = json!([{"name": "same", "stdout": {}}, {"name": "same", "stdout": {}}]);
+    for (spec, said) in [
+        (json!({"nodeAgent": {}, "outputs": many}), "at most 32"),
+        (json!({"nodeAgent": {}, "outputs": twice}), "Duplicate value"),
+        (
+            json!({"nodeAgent": {"engine": "Fluentd"}, "outputs": [output(json!({}))]}),
+            "supported values",
+        ),
+        (agent(output(json!({"name": "Upper"}))), "should match"),
+    ] {
+        let refusal = refusal(&fixture, "bounds", spec).await?;
+        ensure!(refusal.contains(said), "expected {said:?} in: {refusal}");
+    }
+    Ok(())
+}
+
+fn agent(output: Value) -> Value {
+    json!({"nodeAgent": {}, "outputs": [output]})
+}
+
+/// A good output, changed. `null` removes.
+fn output(change: Value) -> Value {
+    let mut output = json!({"name": "out", "stdout": {}});
+    merge(&mut output, change);
+    output
+}
+
+fn merge(into: &mut Value, change: Value) {
+    let (Value::Object(into), Value::Object(change)) = (into, change) else {
+        return;
+    };
+    into.extend(change);
+    into.retain(|_, value| !value.is_null());
+}
+
+fn collect_sentences(schema: &Value, sentences: &mut BTreeSet<String>) {
+    match schema {
+        Value::Object(fields) => {
+            let rules = fields.get("x-kubernetes-validations").and_then(Value::as_array);
+            let messages = rules
+                .into_iter()
+                .flatten()
+                .filter_map(|rule| rule["message"].as_str());
+            sentences.extend(messages.map(str::to_owned));
+            fields
+                .values()
+                .for_each(|value| collect_sentences(value, sentences));
+        }
+        Value::Array(values) => values
+            .iter()
+            .for_each(|value| collect_sentences(value, sentences)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+async fn refusal(fixture: &Fixture, name: &str, spec: Value) -> anyhow::Result<String> {
+    match create(fixture, name, spec).await {
+        Ok(_) => bail!("accepted"),
+        Err(kube::Error::Api(status)) => Ok(status.message),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A dry run: schema, defaults and rules, and nothing is stored.
+async fn create(fixture: &Fixture, name: &str, spec: Value) -> Result<DynamicObject, kube::Error> {
+    let resource = ApiResource::erase::<LoggingPolicy>(&());
+    let api: Api<DynamicObject> = Api::all_with(fixture.admin(), &resource);
+    let object = DynamicObject::new(name, &resource).data(json!({"spec": spec}));
+    api.create(
+        &PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        },
+        &object,
+    )
+    .await
+}

@@ -1,0 +1,518 @@
+//! The operator, run in this process under its shipped `ServiceAccount`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
+use k8s_openapi::api::apps::v1::{DaemonSet, DaemonSetStatus};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::{Client, ResourceExt as _};
+use libtest_mimic::Trial;
+use serde_json::{Value, json};
+use tributary_crds::LoggingPolicy;
+use tributary_crds::names::{AGENTS_NAMESPACE, SYSTEM_NAMESPACE, label, node_agent};
+
+use crate::fixture::{Fixture, eventually};
+
+pub fn trials(fixture: &Fixture) -> Vec<Trial> {
+    vec![
+        fixture.trial(
+            "operator::makes_the_node_agent_and_says_how_far_it_is",
+            makes_the_node_agent,
+        ),
+        fixture.trial(
+            "operator::keeps_the_last_good_agent_while_a_secret_is_missing",
+            keeps_the_last_good_agent,
+        ),
+        fixture.trial(
+            "operator::removes_what_is_no_longer_asked_for",
+            removes_what_is_no_longer_asked_for,
+        ),
+        fixture.trial("operator::counts_injected_pods", counts_injected_pods),
+        fixture.trial(
+            "operator::repairs_what_somebody_changed",
+            repairs_what_somebody_changed,
+        ),
+        fixture.trial(
+            "operator::says_which_policies_overlap",
+            says_which_policies_overlap,
+        ),
+        fixture.trial(
+            "operator::publishes_the_webhooks_certificate",
+            publishes_the_webhooks_certificate,
+        ),
+    ]
+}
+
+async fn makes_the_node_agent(fixture: Fixture) -> anyhow::Result<()> {
+    let cluster = Cluster::of(&fixture, "made");
+    let policy = cluster
+        .apply(json!({"nodeAgent": {}, "outputs": [{"name": "out", "stdout": {}}]}))
+        .await?;
+    let daemon_set = eventually("the DaemonSet", async || cluster.daemon_set().await).await?;
+    let owner = &daemon_set.owner_references()[0];
+    ensure!(Some(&owner.uid) == policy.metadata.uid.as_ref() && owner.kind == "LoggingPolicy");
+    let config_maps = cluster.config_maps().await?;
+    ensure!(config_maps.len() == 1 && config_maps[0].immutable == Some(true));
+    ensure!(config_maps[0].owner_references()[0].uid == owner.uid);
+
+    let waiting = cluster.condition("Ready", "RolloutInProgress").await?;
+    ensure!(find(&waiting, "Reconciling").is_some() && find(&waiting, "Stalled").is_none());
+
+    // What the DaemonSet controller would say.
+    cluster.pretend_rollout(2, 1).await?;
+    let half = cluster
+        .until(|policy| nodes(policy).as_deref() == Some("1/2"))
+        .await?;
+    ensure!(find(&half, "Ready").is_some_and(|ready| ready.0 == "False"));
+    cluster.pretend_rollout(2, 2).await?;
+    let done = cluster.condition("Ready", "PolicyReady").await?;
+    ensure!(
+        find(&done, "Reconciling").is_none() && find(&done, "NodeAgentReady").is_some_and(|c| c.0 == "True")
+    );
+    ensure!(done.status.as_ref().and_then(|status| status.observed_generation) == done.metadata.generation);
+    cluster.event("PolicyReady").await?;
+
+    // A new configuration: the old ConfigMap stays until every node has the new one.
+    cluster
+        .apply(json!({"nodeAgent": {}, "outputs": [{"name": "other", "stdout": {}}]}))
+        .await?;
+    eventually("both ConfigMaps", async || {
+        Ok((cluster.config_maps().await?.len() == 2).then_some(()))
+    })
+    .await?;
+    cluster.condition("Ready", "RolloutInProgress").await?;
+    cluster.pretend_rollout(2, 2).await?;
+    eventually("the old ConfigMap's end", async || {
+        Ok((cluster.config_maps().await?.len() == 1).then_some(()))
+    })
+    .await?;
+
+    // Nothing changes any more: nothing is written any more.
+    cluster.condition("Ready", "PolicyReady").await?;
+    let before = cluster.versions().await?;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    cluster.nudge().await?;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let after = cluster.versions().await?;
+    ensure!(
+        before == after,
+        "a reconciliation of what was so already wrote: {before:?} {after:?}"
+    );
+    Ok(())
+}
+
+async fn keeps_the_last_good_agent(fixture: Fixture) -> anyhow::Result<()> {
+    let cluster = Cluster::of(&fixture, "secretive");
+    cluster
+        .apply(json!({"nodeAgent": {}, "outputs": [{"name": "out", "stdout": {}}]}))
+        .await?;
+    let good = eventually("the DaemonSet", async || cluster.daemon_set().await).await?;
+    let with_secret = json!({"nodeAgent": {}, "outputs": [{"name": "out", "loki": {"url": "http://loki:3100"},
+        "auth": {"bearer": {"tokenSecretRef": {"name": "secretive", "key": "token"}}}}]});
+    cluster.apply(with_secret).await?;
+    let refused = cluster.condition("ConfigAccepted", "SecretMissing").await?;
+    ensure!(
+        find(&refused, "Stalled").is_some_and(|c| c.0 == "True")
+            && find(&refused, "Ready").is_some_and(|c| c.0 == "False")
+    );
+    let kept = cluster
+        .daemon_set()
+        .await?
+        .context("the last good agent is gone")?;
+    ensure!(
+        kept.resource_version() == good.resource_version(),
+        "the last good agent was touched"
+    );
+
+    cluster.write_secret("other", "x").await?;
+    cluster.condition("ConfigAccepted", "SecretKeyMissing").await?;
+    cluster.write_secret("token", "x").await?;
+    let accepted = cluster.condition("ConfigAccepted", "Accepted").await?;
+    ensure!(find(&accepted, "Stalled").is_none());
+    let first = eventually("the new agent", async || {
+        Ok(cluster
+            .daemon_set()
+            .await?
+            .and_then(|daemon_set| secret_versions(&daemon_set)))
+    })
+    .await?;
+    // The Secret's content changes: agents must start again to read it.
+    cluster.write_secret("token", "y").await?;
+    eventually("the rollout of the changed Secret", async || {
+        let now = cluster
+            .daemon_set()
+            .await?
+            .and_then(|daemon_set| secret_versions(&daemon_set));
+        Ok(now.filter(|now| *now != first).map(drop))
+    })
+    .await
+}
+
+async fn removes_what_is_no_longer_asked_for(fixture: Fixture) -> anyhow::Result<()> {
+    let cluster = Cluster::of(&fixture, "shrinking");
+    let both = json!({"nodeAgent": {}, "streamingSidecar": {}, "outputs": [{"name": "out", "stdout": {}}]});
+    cluster.apply(both).await?;
+    let first = eventually("the DaemonSet", async || cluster.daemon_set().await).await?;
+    let pulls = first
+        .spec
+        .and_then(|spec| spec.template.spec?.init_containers)
+        .unwrap_or_default();
+    ensure!(pulls.len() == 1, "the streamer's image is not pulled in advance");
+    // Another engine: the same DaemonSet.
+    cluster
+        .apply(json!({"nodeAgent": {"engine": "FluentBit"}, "outputs": [{"name": "out", "stdout": {}}]}))
+        .await?;
+    let second = eventually("the engine's change", async || {
+        let daemon_set = cluster.daemon_set().await?;
+        Ok(daemon_set.filter(|d| {
+            d.annotations()
+                .get("tributary.dev/engine")
+                .is_some_and(|e| e == "FluentBit")
+        }))
+    })
+    .await?;
+    ensure!(second.metadata.uid == first.metadata.uid);
+    // No agent.
+    cluster.apply(json!({"streamingSidecar": {}})).await?;
+    eventually("the DaemonSet's end", async || {
+        Ok(cluster.daemon_set().await?.is_none().then_some(()))
+    })
+    .await?;
+    eventually("the ConfigMaps' end", async || {
+        Ok(cluster.config_maps().await?.is_empty().then_some(()))
+    })
+    .await?;
+    let ready = cluster.condition("Ready", "PolicyReady").await?;
+    ensure!(find(&ready, "NodeAgentReady").is_some_and(|c| c.1 == "NotRequested"));
+    // Gone: nothing is made again.
+    cluster
+        .apply(json!({"nodeAgent": {}, "outputs": [{"name": "out", "stdout": {}}]}))
+        .await?;
+    eventually("the DaemonSet", async || cluster.daemon_set().await).await?;
+    cluster
+        .policies
+        .delete(&cluster.name, &DeleteParams::foreground())
+        .await?;
+    cluster
+        .daemon_sets
+        .delete(&node_agent(&cluster.name), &DeleteParams::background())
+        .await?;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    ensure!(
+        cluster.daemon_set().await?.is_none(),
+        "an agent was made for a policy that is being deleted"
+    );
+    Ok(())
+}
+
+async fn counts_injected_pods(fixture: Fixture) -> anyhow::Result<()> {
+    let cluster = Cluster::of(&fixture, "counted");
+    fixture.control_plane().create_namespace("counted", &[]).await?;
+    let pods: Api<Pod> = Api::namespaced(fixture.admin(), "counted");
+    for n in 0..3 {
+        let labels = json!({label::POLICY: "counted", label::INJECTED: label::INJECTED_STREAMING});
+        let pod = json!({"metadata": {"name": format!("p{n}"), "labels": if n < 2 { labels } else { json!({}) }},
+            "spec": {"containers": [{"name": "c", "image": "example.com/c"}]}});
+        pods.create(&PostParams::default(), &serde_json::from_value(pod)?)
+            .await?;
+    }
+    cluster.apply(json!({"streamingSidecar": {}})).await?;
+    let ready = cluster.condition("Ready", "PolicyReady").await?;
+    let injection = ready.status.and_then(|status| status.injection);
+    ensure!(
+        injection
+            .as_ref()
+            .is_some_and(|injection| injection.streaming == 2),
+        "{injection:?}"
+    );
+    Ok(())
+}
+
+async fn repairs_what_somebody_changed(fixture: Fixture) -> anyhow::Result<()> {
+    let cluster = Cluster::of(&fixture, "repaired");
+    cluster
+        .apply(json!({"nodeAgent": {}, "outputs": [{"name": "out", "stdout": {}}]}))
+        .await?;
+    eventually("the DaemonSet", async || cluster.daemon_set().await).await?;
+    let name = node_agent(&cluster.name);
+    let grace = |d: &DaemonSet| {
+        d.spec
+            .as_ref()?
+            .template
+            .spec
+            .as_ref()?
+            .termination_grace_period_seconds
+    };
+    let meddle = json!({"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1}}}});
+    cluster
+        .daemon_sets
+        .patch(&name, &PatchParams::default(), &Patch::Merge(meddle))
+        .await?;
+    eventually("the repair", async || {
+        Ok(cluster
+            .daemon_set()
+            .await?
+            .filter(|d| grace(d) == Some(60))
+            .map(drop))
+    })
+    .await?;
+    let config_map = cluster.config_maps().await?[0].name_any();
+    cluster
+        .config_maps_api
+        .delete(&config_map, &DeleteParams::default())
+        .await?;
+    eventually("the ConfigMap's return", async || {
+        Ok((cluster.config_maps().await?.len() == 1).then_some(()))
+    })
+    .await
+}
+
+async fn says_which_policies_overlap(fixture: Fixture) -> anyhow::Result<()> {
+    let selecting = json!({"selector": {"podSelector": {"matchLabels": {"team": "overlapping"}}},
+        "nodeAgent": {}, "outputs": [{"name": "out", "stdout": {}}]});
+    let (one, two) = (
+        Cluster::of(&fixture, "overlap-one"),
+        Cluster::of(&fixture, "overlap-two"),
+    );
+    one.apply(selecting.clone()).await?;
+    two.apply(selecting).await?;
+    let named = |policy: &LoggingPolicy, name: &str| {
+        find(policy, "Overlapping")
+            .is_some_and(|(status, _, message)| status == "True" && message.contains(name))
+    };
+    one.until(|policy| named(policy, "overlap-two")).await?;
+    two.until(|policy| named(policy, "overlap-one")).await?;
+    Ok(())
+}
+
+async fn publishes_the_webhooks_certificate(fixture: Fixture) -> anyhow::Result<()> {
+    let client = fixture.admin();
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), SYSTEM_NAMESPACE);
+    let configurations: Api<MutatingWebhookConfiguration> = Api::all(client);
+    let configuration = eventually("the caBundle", async || {
+        let configuration = configurations.get("tributary").await?;
+        let entries = configuration.webhooks.clone().unwrap_or_default();
+        Ok(entries
+            .iter()
+            .all(|entry| entry.client_config.ca_bundle.is_some())
+            .then_some(configuration))
+    })
+    .await?;
+    let leaf = eventually("the leaf", async || {
+        Ok(secrets.get_opt("tributary-webhook-tls").await?)
+    })
+    .await?;
+    ensure!(leaf.type_.as_deref() == Some("kubernetes.io/tls"));
+    let authority = secrets
+        .get("tributary-webhook-ca")
+        .await?
+        .data
+        .unwrap_or_default()["ca.crt"]
+        .clone();
+    for entry in configuration.webhooks.unwrap_or_default() {
+        ensure!(
+            entry.client_config.ca_bundle.as_ref() == Some(&authority),
+            "{} trusts something else",
+            entry.name
+        );
+        ensure!(
+            entry.failure_policy.as_deref() == Some("Ignore")
+                && !entry.match_conditions.unwrap_or_default().is_empty()
+        );
+    }
+    Ok(())
+}
+
+/// One policy and what belongs to it, as an administrator sees it.
+struct Cluster {
+    name: String,
+    policies: Api<LoggingPolicy>,
+    daemon_sets: Api<DaemonSet>,
+    config_maps_api: Api<ConfigMap>,
+    secrets: Api<Secret>,
+    events: Api<Event>,
+}
+
+impl Cluster {
+    fn of(fixture: &Fixture, name: &str) -> Self {
+        let client: Client = fixture.admin();
+        Self {
+            name: name.to_owned(),
+            policies: Api::all(client.clone()),
+            daemon_sets: Api::namespaced(client.clone(), AGENTS_NAMESPACE),
+            config_maps_api: Api::namespaced(client.clone(), AGENTS_NAMESPACE),
+            secrets: Api::namespaced(client.clone(), AGENTS_NAMESPACE),
+            events: Api::namespaced(client, "default"),
+        }
+    }
+
+    /// Applies the policy, with a selector of its own unless it has one: policies of other tests must not overlap it.
+    async fn apply(&self, mut spec: Value) -> anyhow::Result<LoggingPolicy> {
+        if spec.get("selector").is_none() {
+            spec["selector"] = json!({"podSelector": {"matchLabels": {"test": self.name}}});
+        }
+        let policy = json!({"apiVersion": "tributary.dev/v1alpha1", "kind": "LoggingPolicy", "metadata": {"name": self.name}, "spec": spec});
+        Ok(self
+            .policies
+            .patch(
+                &self.name,
+                &PatchParams::apply("test").force(),
+                &Patch::Apply(policy),
+            )
+            .await?)
+    }
+
+    /// A change that asks nothing new of the operator.
+    async fn nudge(&self) -> anyhow::Result<()> {
+        let label = json!({"metadata": {"annotations": {"example.com/nudge": "yes"}}});
+        self.policies
+            .patch(&self.name, &PatchParams::default(), &Patch::Merge(label))
+            .await?;
+        Ok(())
+    }
+
+    async fn daemon_set(&self) -> anyhow::Result<Option<DaemonSet>> {
+        Ok(self.daemon_sets.get_opt(&node_agent(&self.name)).await?)
+    }
+
+    async fn config_maps(&self) -> anyhow::Result<Vec<ConfigMap>> {
+        let ours = ListParams::default().labels(&format!("{}={}", label::POLICY, self.name));
+        Ok(self.config_maps_api.list(&ours).await?.items)
+    }
+
+    async fn pretend_rollout(&self, desired: i32, available: i32) -> anyhow::Result<()> {
+        let daemon_set = self.daemon_set().await?.context("no DaemonSet")?;
+        let status = DaemonSetStatus {
+            observed_generation: daemon_set.metadata.generation,
+            desired_number_scheduled: desired,
+            current_number_scheduled: desired,
+            number_ready: available,
+            number_available: Some(available),
+            updated_number_scheduled: Some(available),
+            ..DaemonSetStatus::default()
+        };
+        let patch = Patch::Merge(json!({"status": status}));
+        self.daemon_sets
+            .patch_status(&node_agent(&self.name), &PatchParams::default(), &patch)
+            .await?;
+        Ok(())
+    }
+
+    async fn write_secret(&self, key: &str, value: &str) -> anyhow::Result<()> {
+        let secret = Secret {
+            metadata: ObjectMeta {
+                name: Some(self.name.clone()),
+                ..ObjectMeta::default()
+            },
+            data: Some(BTreeMap::from([(
+                key.to_owned(),
+                ByteString(value.as_bytes().to_vec()),
+            )])),
+            ..Secret::default()
+        };
+        self.secrets
+            .patch(
+                &self.name,
+                &PatchParams::apply("test").force(),
+                &Patch::Apply(secret),
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// Waits until the condition has this reason, in a status that is about the newest generation.
+    async fn condition(&self, kind: &str, reason: &str) -> anyhow::Result<LoggingPolicy> {
+        self.until(|policy| {
+            let observed = policy
+                .status
+                .as_ref()
+                .and_then(|status| status.observed_generation);
+            observed == policy.metadata.generation
+                && find(policy, kind).is_some_and(|(_, found, _)| found == reason)
+        })
+        .await
+        .with_context(|| format!("{kind} with reason {reason}"))
+    }
+
+    async fn until(&self, holds: impl Fn(&LoggingPolicy) -> bool) -> anyhow::Result<LoggingPolicy> {
+        let result = eventually("the status", async || {
+            Ok(Some(self.policies.get(&self.name).await?).filter(&holds))
+        })
+        .await;
+        match result {
+            Ok(policy) => Ok(policy),
+            Err(error) => {
+                let status = self.policies.get(&self.name).await?.status;
+                Err(error.context(format!("the status is {status:#?}")))
+            }
+        }
+    }
+
+    async fn event(&self, reason: &str) -> anyhow::Result<()> {
+        eventually("the Event", async || {
+            let events = self.events.list(&ListParams::default()).await?;
+            let about = |event: &Event| {
+                event.regarding.as_ref().and_then(|object| object.name.as_deref()) == Some(self.name.as_str())
+            };
+            Ok(events
+                .iter()
+                .any(|event| about(event) && event.reason.as_deref() == Some(reason))
+                .then_some(()))
+        })
+        .await
+    }
+
+    /// The versions of everything that the operator writes for the policy; the policy's own changes when it is nudged.
+    async fn versions(&self) -> anyhow::Result<(Vec<Option<String>>, Value)> {
+        let daemon_set = self.daemon_set().await?.and_then(|d| d.resource_version());
+        let config_maps = self.config_maps().await?;
+        let versions = config_maps
+            .iter()
+            .map(kube::ResourceExt::resource_version)
+            .chain([daemon_set])
+            .collect();
+        let policy = self.policies.get(&self.name).await?;
+        // A write of the same content changes the time at which the operator's fields were written.
+        let status_writes = policy
+            .managed_fields()
+            .iter()
+            .filter(|entry| entry.subresource.as_deref() == Some("status"));
+        Ok((versions, serde_json::to_value(status_writes.collect::<Vec<_>>())?))
+    }
+}
+
+/// Status, reason and message of a condition.
+fn find(policy: &LoggingPolicy, kind: &str) -> Option<(String, String, String)> {
+    let condition = policy
+        .status
+        .as_ref()?
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == kind)?;
+    Some((
+        condition.status.clone(),
+        condition.reason.clone(),
+        condition.message.clone(),
+    ))
+}
+
+fn nodes(policy: &LoggingPolicy) -> Option<String> {
+    Some(policy.status.as_ref()?.node_agent.as_ref()?.nodes.clone())
+}
+
+fn secret_versions(daemon_set: &DaemonSet) -> Option<String> {
+    let annotations = daemon_set
+        .spec
+        .as_ref()?
+        .template
+        .metadata
+        .as_ref()?
+        .annotations
+        .as_ref()?;
+    annotations.get("tributary.dev/secret-versions").cloned()
+}
