@@ -46,7 +46,7 @@ pub fn follow<W: Write>(
 fn read_to_end<W: Write>(tailer: &mut Tailer<W>, grace: Duration) -> Result<(), OutputError> {
     let deadline = Instant::now() + grace;
     loop {
-        tailer.look(Instant::now());
+        tailer.last_look(Instant::now());
         let mut any = false;
         while Instant::now() < deadline && tailer.drain_round(Instant::now())? {
             any = true;

@@ -3,9 +3,9 @@
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::identity::{FileKey, Fingerprint, WINDOW};
 
@@ -198,6 +198,30 @@ impl Generation {
         self.quiet_since = None;
         self.last_byte = now;
         self.unfinished = None;
+    }
+
+    /// How long the file has had nothing new since no name leads to it.
+    pub fn quiet_for(&self, now: Instant) -> Duration {
+        match (self.quiet_since, self.retired) {
+            (Some(quiet), Some(retired)) => now.duration_since(quiet.max(retired)),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Bytes after the offset; none in a closed file.
+    pub fn unread(&self) -> u64 {
+        let size = self
+            .file
+            .as_ref()
+            .and_then(|file| file.metadata().ok())
+            .map_or(0, |metadata| metadata.size());
+        size.saturating_sub(self.position.offset)
+    }
+
+    /// Whether the open file has no name any more and nothing that was not read.
+    pub fn is_deleted_and_read(&self) -> bool {
+        let metadata = self.file.as_ref().and_then(|file| file.metadata().ok());
+        metadata.is_some_and(|metadata| metadata.nlink() == 0 && metadata.size() <= self.position.offset)
     }
 
     /// Starts again at the first byte, under a new name: what follows is another content.

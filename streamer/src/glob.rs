@@ -27,9 +27,14 @@ enum Component {
 }
 
 impl Pattern {
-    /// Parses `text`; without `*`, `?` and `[` it is a plain path, backslashes included.
+    /// Parses `text`; without `*`, `?` and `[...]` it is a plain path, backslashes included.
     pub fn parse(text: &OsStr) -> Self {
-        let has_wildcard = text.as_bytes().iter().any(|byte| b"*?[".contains(byte));
+        let bytes = text.as_bytes();
+        let class = bytes
+            .iter()
+            .position(|&byte| byte == b'[')
+            .is_some_and(|open| bytes[open..].contains(&b']'));
+        let has_wildcard = class || bytes.iter().any(|byte| b"*?".contains(byte));
         let components = if has_wildcard {
             text.as_bytes()
                 .split(|&byte| byte == b'/')

@@ -44,15 +44,6 @@ impl Lineage {
         self.generations.iter().position(|generation| generation.id == id)
     }
 
-    /// Where an older generation belongs: before the file that the name leads to, or last.
-    pub fn place_of_older(&self) -> usize {
-        let current = |generation: &Generation| Some(generation.key) == self.current;
-        self.generations
-            .iter()
-            .position(current)
-            .unwrap_or(self.generations.len())
-    }
-
     /// What the checkpoint keeps of the generation at `place`.
     pub fn record(&self, place: usize) -> Record {
         let generation = &self.generations[place];

@@ -1,9 +1,9 @@
 //! What happened between two looks: truncated files and their copies, rotated files that were never seen under their own name.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::Instant;
 
 use crate::checkpoint::Record;
@@ -24,11 +24,13 @@ pub(crate) struct Truncated {
 
 /// What an unknown rotated file is.
 enum Kind {
-    /// It has been read this far, under another name or as another copy.
+    /// It has been read this far in an earlier run, or in the file of which it is a copy.
     ReadTo(Position),
     /// Nothing of it was read.
     Unread,
-    /// Nothing of it has to be read.
+    /// All that it holds is history, or read from the file of which it is a copy.
+    Finished(Position),
+    /// Not a rotated file, as far as anybody can tell.
     NotOurs,
 }
 
@@ -129,15 +131,17 @@ impl<W: Write> Tailer<W> {
             }
         };
         let mut copied = false;
-        let mut seen = BTreeSet::new();
-        for sibling in found {
-            // Names that are followed themselves are looked at under their own name.
-            if !self.lineages.iter().any(|lineage| lineage.name == sibling.path) {
-                seen.insert(sibling.key);
-                copied |= self.adopt(lineage, &sibling, truncated, now);
-            }
+        // Names that are followed themselves are looked at under their own name.
+        let followed = |path: &Path| self.lineages.iter().any(|lineage| lineage.name == path);
+        let found: Vec<Sibling> = found
+            .into_iter()
+            .filter(|sibling| !followed(&sibling.path))
+            .collect();
+        let in_order: Vec<FileKey> = found.iter().map(|sibling| sibling.key).collect();
+        for (at, sibling) in found.iter().enumerate() {
+            copied |= self.adopt(lineage, sibling, truncated, in_order.split_at(at), now);
         }
-        self.forget_gone(lineage, &seen, now);
+        self.forget_gone(lineage, &in_order, now);
         copied
     }
 
@@ -146,6 +150,7 @@ impl<W: Write> Tailer<W> {
         lineage: usize,
         sibling: &Sibling,
         truncated: Option<Truncated>,
+        (older, newer): (&[FileKey], &[FileKey]),
         now: Instant,
     ) -> bool {
         if self
@@ -165,27 +170,36 @@ impl<W: Write> Tailer<W> {
         let Ok(kind) = self.kind_of(lineage, sibling, &file, metadata.size(), truncated) else {
             return false;
         };
-        let (position, id) = match kind {
+        let (position, file) = match kind {
             Kind::NotOurs => return false,
-            Kind::Unread => (Position::START, None),
-            Kind::ReadTo(position) => (
-                position,
-                truncated
-                    .filter(|truncated| truncated.position == position)
-                    .map(|truncated| truncated.was),
-            ),
+            Kind::Unread => (Position::START, Some(file)),
+            Kind::ReadTo(position) => (position, Some(file)),
+            Kind::Finished(position) => (position, None),
         };
-        let copied = id.is_some();
-        let id = id.unwrap_or_else(|| self.new_id());
-        let done = position.offset == metadata.size();
-        let mut generation = Generation::new(id, key, (!done).then_some(file), position, now);
+        let is_its_copy =
+            |truncated: &Truncated| file.is_some() && truncated.position == position && position.offset > 0;
+        let original = truncated.filter(is_its_copy);
+        let id = original.map_or_else(|| self.new_id(), |truncated| truncated.was);
+        let mut generation = Generation::new(id, key, file, position, now);
         generation.retired = Some(now);
         let found = &mut self.lineages[lineage];
-        let place = truncated.and_then(|truncated| found.place_of(truncated.now_is));
-        let place = place.unwrap_or_else(|| found.place_of_older());
+        let after = found
+            .generations
+            .iter()
+            .rposition(|known| older.contains(&known.key))
+            .map_or(0, |at| at + 1);
+        let is_newer = |known: &Generation| {
+            newer.contains(&known.key)
+                || Some(known.key) == found.current
+                || truncated.is_some_and(|truncated| truncated.now_is == known.id)
+        };
+        let place = found.generations[after..]
+            .iter()
+            .position(is_newer)
+            .map_or(found.generations.len(), |at| after + at);
         found.generations.insert(place, generation);
         self.save(lineage, place, now);
-        copied
+        original.is_some()
     }
 
     /// Finds out what an unknown rotated file is.
@@ -210,19 +224,19 @@ impl<W: Write> Tailer<W> {
         }
         // What was there before the first start is history.
         if self.is_first_start() {
-            return Position::at_end(file, size).map(Kind::ReadTo);
+            return Position::at_end(file, size).map(Kind::Finished);
         }
         if let Some(Truncated { position, .. }) = truncated {
             if size >= position.offset && position.offset > 0 && position.continues_in(file)? {
                 return Ok(Kind::ReadTo(position));
             }
             if size < position.offset && position.starts_like(file)? {
-                return Position::at_end(file, size).map(Kind::ReadTo);
+                return Position::at_end(file, size).map(Kind::Finished);
             }
         }
         for generation in &self.lineages[lineage].generations {
             if is_copy(generation, file, size)? {
-                return Position::at_end(file, size).map(Kind::ReadTo);
+                return Position::at_end(file, size).map(Kind::Finished);
             }
         }
         Ok(if sibling.certain {
@@ -233,7 +247,7 @@ impl<W: Write> Tailer<W> {
     }
 
     /// Forgets closed generations of which the directory has nothing any more.
-    fn forget_gone(&mut self, lineage: usize, seen: &BTreeSet<FileKey>, now: Instant) {
+    fn forget_gone(&mut self, lineage: usize, seen: &[FileKey], now: Instant) {
         let mut place = 0;
         while place < self.lineages[lineage].generations.len() {
             let generation = &self.lineages[lineage].generations[place];

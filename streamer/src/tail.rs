@@ -99,6 +99,14 @@ impl<W: Write> Tailer<W> {
         self.write_checkpoint(now);
     }
 
+    /// Looks once more for rotated files too: those that were closed may have grown since.
+    pub fn last_look(&mut self, now: Instant) {
+        for lineage in &mut self.lineages {
+            lineage.look_again = true;
+        }
+        self.look(now);
+    }
+
     /// Reads and writes up to [`TURN`] bytes of each name. Returns whether there was anything.
     ///
     /// # Errors
@@ -120,12 +128,7 @@ impl<W: Write> Tailer<W> {
         let mut total = 0;
         for lineage in &self.lineages {
             for generation in &lineage.generations {
-                let size = generation
-                    .file
-                    .as_ref()
-                    .and_then(|file| file.metadata().ok())
-                    .map_or(0, |meta| meta.size());
-                let unread = size.saturating_sub(generation.position.offset);
+                let unread = generation.unread();
                 if unread > 0 {
                     self.reporter.say(format_args!(
                         "stopped with {unread} bytes of {:?} unread",
@@ -318,17 +321,12 @@ impl<W: Write> Tailer<W> {
                 } else {
                     generation.retired.or(Some(now))
                 };
-                let Some(quiet_since) = generation.quiet_since.filter(|_| !in_use) else {
-                    place += 1;
-                    continue;
-                };
-                let quiet = now.duration_since(quiet_since.max(generation.retired.unwrap_or(now)));
-                let deleted = |file: &File| file.metadata().is_ok_and(|metadata| metadata.nlink() == 0);
-                if quiet >= DELETED_QUIET && generation.file.as_ref().is_some_and(deleted) {
+                let quiet = generation.quiet_for(now);
+                if quiet >= DELETED_QUIET && generation.is_deleted_and_read() {
                     self.remove(lineage, place, now);
                     continue;
                 }
-                if quiet >= RENAMED_QUIET {
+                if quiet >= RENAMED_QUIET && generation.unread() == 0 {
                     generation.file = None;
                 }
                 place += 1;

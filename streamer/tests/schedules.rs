@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use tributary_streamer::arguments::{Existing, Options};
 use tributary_streamer::report::Reporter;
-use tributary_streamer::tail::Tailer;
+use tributary_streamer::tail::{RENAMED_QUIET, Tailer};
 
 /// Rotated files kept.
 const KEPT: usize = 3;
@@ -65,6 +65,8 @@ struct Content {
     lines: Vec<u32>,
     /// Whether the tailer has had it open.
     opened: bool,
+    /// Whether it has been renamed and quiet for so long that the tailer may have closed it.
+    closed: bool,
 }
 
 type Shared<T> = Rc<RefCell<T>>;
@@ -139,8 +141,9 @@ impl World {
         let tailer = self.tailer.as_mut().expect("a running tailer");
         tailer.look(self.now);
         self.read();
-        for content in self.names.values() {
+        for (&name, content) in &self.names {
             content.borrow_mut().opened = true;
+            content.borrow_mut().closed |= name > 0 && u128::from(milliseconds) >= RENAMED_QUIET.as_millis();
         }
     }
 
@@ -160,6 +163,11 @@ impl World {
             Step::Tick(milliseconds) => self.tick(milliseconds),
             Step::Read => self.read(),
             Step::Restart => {
+                // A line that is out in part goes on in another stream: only whole lines can be counted here.
+                if self.output.0.borrow().last().is_some_and(|&byte| byte != b'\n') {
+                    self.end_line();
+                    self.read();
+                }
                 self.tailer = None;
                 self.start();
                 // A descriptor that was open in the old process is not open in the new one.
@@ -252,7 +260,7 @@ impl World {
         // The lines are in the copy now; the tailer has to find that.
         let copy = Content {
             lines: std::mem::take(&mut truncated.borrow_mut().lines),
-            opened: false,
+            ..Content::default()
         };
         self.names.insert(1, Rc::new(RefCell::new(copy)));
         self.names.insert(0, truncated);
@@ -284,7 +292,7 @@ impl World {
     /// A content without a name is read only by who has it open. For how long a writer may go on writing to it is another
     /// matter: the tailer closes it when it has been quiet.
     fn unnamed(&mut self, content: &Shared<Content>) {
-        if !content.borrow().opened {
+        if !content.borrow().opened || content.borrow().closed {
             self.lose(content);
         }
         if self
@@ -335,7 +343,7 @@ impl World {
         self.end_line();
         self.now += Duration::from_millis(10);
         let tailer = self.tailer.as_mut().expect("a running tailer");
-        tailer.look(self.now);
+        tailer.last_look(self.now);
         while tailer.drain_round(self.now).unwrap() {}
 
         let output = self.output.0.borrow();
