@@ -11,6 +11,7 @@ use tributary_crds::policy::{Engine, LoggingPolicySpec, NodeAgent};
 use crate::CompileError;
 use crate::pipeline::{Auth, Buffer, Destination, Output, Pipeline, Predicate, Subject, Test, Tls};
 use crate::quantity::parse_bytes;
+use crate::re2;
 use crate::selector;
 use crate::support;
 use crate::url::Url;
@@ -404,7 +405,7 @@ fn check_values(field: &str, values: &[String]) -> Result<Vec<String>, CompileEr
 }
 
 fn check_pattern(field: &str, pattern: &str) -> Result<String, CompileError> {
-    match regex::Regex::new(pattern) {
+    match regex::Regex::new(&re2::portable(pattern)) {
         Ok(_) if !pattern.is_empty() => Ok(pattern.to_owned()),
         _ => Err(CompileError::field(
             field,

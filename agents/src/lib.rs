@@ -9,6 +9,7 @@ mod fluent_bit;
 mod otel;
 pub mod pipeline;
 mod quantity;
+mod re2;
 mod selector;
 mod support;
 pub mod url;

@@ -57,17 +57,22 @@ fn test(place: &str, requirement: &LabelSelectorRequirement) -> Result<Test, Com
     for value in &values {
         check_value(&field, value)?;
     }
-    let some = |test: fn(Vec<String>) -> Test| match values.is_empty() {
-        true => Err(CompileError::field(&field, "is empty", "list at least one value")),
-        false => Ok(test(values.clone())),
+    let some = |test: fn(Vec<String>) -> Test| {
+        if values.is_empty() {
+            return Err(CompileError::field(&field, "is empty", "list at least one value"));
+        }
+        Ok(test(values.clone()))
     };
-    let none = |test| match values.is_empty() {
-        true => Ok(test),
-        false => Err(CompileError::field(
+    let none = |test| {
+        if values.is_empty() {
+            return Ok(test);
+        }
+        let problem = format!("is not for operator {}", requirement.operator);
+        Err(CompileError::field(
             &field,
-            format!("is not for operator {}", requirement.operator),
+            problem,
             "remove the values, or write operator: In or NotIn",
-        )),
+        ))
     };
     match requirement.operator.as_str() {
         "In" => some(Test::In),

@@ -6,6 +6,7 @@ use tributary_crds::policy::Engine;
 
 use crate::CompileError;
 use crate::pipeline::{Auth, Destination, Output, Test};
+use crate::re2;
 
 /// Refuses what the engine cannot do with an output. `place` is the output's path, for messages.
 pub fn check(place: &str, output: &Output, engine: Engine) -> Result<(), CompileError> {
@@ -68,7 +69,7 @@ fn check_fluent_bit(place: &str, output: &Output) -> Result<(), CompileError> {
     }
     match &output.destination {
         Destination::Elasticsearch { url, .. } => {
-            check_expansion(&format!("{place}.elasticsearch.url"), &url.path)?
+            check_expansion(&format!("{place}.elasticsearch.url"), &url.path)?;
         }
         Destination::Loki { tenant_id, .. } => {
             check_expansion(
@@ -77,7 +78,7 @@ fn check_fluent_bit(place: &str, output: &Output) -> Result<(), CompileError> {
             )?;
         }
         Destination::Otlp { endpoint, .. } => {
-            check_expansion(&format!("{place}.otlp.endpoint"), &endpoint.path)?
+            check_expansion(&format!("{place}.otlp.endpoint"), &endpoint.path)?;
         }
         Destination::Http { url, headers } => {
             check_expansion(&format!("{place}.http.url"), &url.path)?;
@@ -115,7 +116,7 @@ fn check_expansion(field: &str, text: &str) -> Result<(), CompileError> {
 
 /// Refuses what RE2 and Fluent Bit's Onigmo read differently.
 fn check_onigmo(field: &str, pattern: &str) -> Result<(), CompileError> {
-    let Ok(ast) = regex_syntax::ast::parse::Parser::new().parse(pattern) else {
+    let Ok(ast) = regex_syntax::ast::parse::Parser::new().parse(&re2::portable(pattern)) else {
         // `compile` has read the pattern already.
         return Ok(());
     };
@@ -169,20 +170,6 @@ impl Visitor for Portable {
             Ast::ClassUnicode(class) if matches!(class.kind, ClassUnicodeKind::OneLetter(_)) => {
                 Err("a class such as \\pL (write \\p{L})")
             }
-            _ => Ok(()),
-        }
-    }
-
-    fn visit_class_set_binary_op_pre(
-        &mut self,
-        _: &regex_syntax::ast::ClassSetBinaryOp,
-    ) -> Result<(), Self::Err> {
-        Err("an operator within brackets")
-    }
-
-    fn visit_class_set_item_pre(&mut self, item: &regex_syntax::ast::ClassSetItem) -> Result<(), Self::Err> {
-        match item {
-            regex_syntax::ast::ClassSetItem::Bracketed(_) => Err("brackets within brackets"),
             _ => Ok(()),
         }
     }

@@ -1,5 +1,7 @@
 //! What is refused, and whether the message names the field and what to write.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use serde_json::{Value, json};
 use tributary_agents::{CompileError, compile};
 use tributary_crds::{LoggingPolicySpec, Reason};
@@ -165,12 +167,6 @@ fn messages_name_the_field_and_what_to_write() {
         (
             FLUENT_BIT,
             json!({"name": "a", "stdout": {}, "where": [{"field": "message", "matches": "(?s)a"}]}),
-            "where[0].matches",
-            "engine: OpenTelemetryCollector",
-        ),
-        (
-            FLUENT_BIT,
-            json!({"name": "a", "stdout": {}, "where": [{"field": "message", "matches": "[a&&b]"}]}),
             "where[0].matches",
             "engine: OpenTelemetryCollector",
         ),

@@ -37,7 +37,7 @@ pub fn render(pipeline: &Pipeline) -> Result<AgentConfig, CompileError> {
         sections.push(output.section);
         secret_env.extend(output.secret_env);
     }
-    let text = yaml::write(&pipeline.policy, FILE, &document(pipeline, sections))?;
+    let text = yaml::write(&pipeline.policy, FILE, &document(pipeline, &sections))?;
     Ok(AgentConfig {
         files: BTreeMap::from([
             (FILE.to_owned(), text),
@@ -70,7 +70,7 @@ fn authorities(pipeline: &Pipeline) -> BTreeSet<SecretKeyRef> {
         .collect()
 }
 
-fn document(pipeline: &Pipeline, outputs: Vec<Value>) -> Value {
+fn document(pipeline: &Pipeline, outputs: &[Value]) -> Value {
     let blocks = pipeline
         .outputs
         .iter()

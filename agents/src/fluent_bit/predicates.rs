@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tributary_crds::condition::Field;
 
 use crate::pipeline::{Pipeline, Predicate, Subject, Test};
+use crate::re2;
 
 /// The set of the policy's selectors.
 const SELECTION: &str = "selection";
@@ -62,7 +63,7 @@ fn grep(predicate: &Predicate) -> Option<Value> {
         .chain(rest.iter().map(|key| format!("['{key}']")))
         .collect();
     // In a group, because slashes at both ends would be taken for delimiters.
-    Some(json!({"name": "grep", rule: format!("{accessor} (?:{pattern})")}))
+    Some(json!({"name": "grep", rule: format!("{accessor} (?:{})", re2::portable(pattern))}))
 }
 
 /// Where the standard record has the subject. Keys of labels are letters, digits, dots, dashes, underscores and slashes.
@@ -82,13 +83,11 @@ fn path(subject: &Subject) -> Vec<&str> {
 
 /// Percent-encodes every byte but unreserved ones.
 fn encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"._-".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
+    text.bytes()
+        .map(|byte| match byte {
+            b'.' | b'_' | b'-' => char::from(byte).to_string(),
+            _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
 }

@@ -16,7 +16,8 @@ pub fn literal(text: &str) -> String {
     for c in text.chars() {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
-            _ if c.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
+            // The same escape as in Rust, but with four digits and no braces.
+            _ if c.is_control() => quoted.extend(format!("\\u{:04x}", u32::from(c)).chars()),
             _ => quoted.push(c),
         }
     }

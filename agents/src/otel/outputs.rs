@@ -48,7 +48,7 @@ pub fn render(output: &Output) -> Rendered {
     let (kind, exporter) = exporter(output);
     match &output.destination {
         Destination::Elasticsearch { .. } => {
-            steps.push((format!("transform/{name}"), record::elasticsearch()))
+            steps.push((format!("transform/{name}"), record::elasticsearch()));
         }
         Destination::Http { .. } | Destination::Stdout | Destination::File { .. } => {
             steps.push((format!("transform/{name}"), record::standard()));
