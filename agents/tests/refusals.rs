@@ -11,8 +11,16 @@ fn error(spec: Value) -> CompileError {
     compile("test", &spec).expect_err("accepted")
 }
 
-fn output_error(engine: &str, output: Value) -> String {
-    error(json!({"nodeAgent": {"engine": engine}, "outputs": [output]})).to_string()
+/// Compiles a policy with each output, given as YAML, and looks for the field and the remedy in the message.
+fn refuses(engine: &str, cases: &[(&str, &str, &str)]) {
+    for (output, field, remedy) in cases {
+        let output: Value = serde_saphyr::from_str(output).unwrap();
+        let message = error(json!({"nodeAgent": {"engine": engine}, "outputs": [output]})).to_string();
+        assert!(
+            message.contains(field) && message.contains(remedy),
+            "{output}\n{message}"
+        );
+    }
 }
 
 #[test]
@@ -22,168 +30,168 @@ fn a_policy_without_an_agent_has_nothing_to_compile() {
 }
 
 #[test]
-fn messages_name_the_field_and_what_to_write() {
-    const OTEL: &str = "OpenTelemetryCollector";
-    const FLUENT_BIT: &str = "FluentBit";
-    let cases = [
-        (
-            OTEL,
-            json!({"name": "A", "stdout": {}}),
-            "spec.outputs[0].name",
-            "lower-case",
-        ),
-        (
-            OTEL,
-            json!({"name": "a"}),
-            "spec.outputs[0] ",
-            "exactly one of elasticsearch",
-        ),
-        (
-            OTEL,
-            json!({"name": "a", "stdout": {}, "loki": {"url": "http://l"}}),
-            "spec.outputs[0] ",
-            "exactly one of",
-        ),
-        (
-            OTEL,
-            json!({"name": "a", "loki": {"url": "loki:3100"}}),
-            "loki.url",
-            "absolute URL",
-        ),
-        (
-            OTEL,
-            json!({"name": "a", "loki": {"url": "http://loki/push"}}),
-            "loki.url",
-            "base URL",
-        ),
-        (
-            OTEL,
-            json!({"name": "a", "http": {"url": "http://h"}}),
-            "http.url",
-            "where to POST",
-        ),
-        (
-            OTEL,
-            json!({"name": "a", "http": {"url": "http://h/?a"}}),
-            "http.url",
-            "where to POST",
-        ),
-        (
-            OTEL,
-            json!({"name": "a", "http": {"url": "http://h/p", "headers": {"authorization": "x"}}}),
-            "http.headers",
-            "auth.basic",
-        ),
-        (
-            OTEL,
-            json!({"name": "a", "http": {"url": "http://h/p", "headers": {"X": "a\nb"}}}),
-            "http.headers",
-            "printable",
-        ),
-        (
-            OTEL,
-            json!({"name": "a", "otlp": {"endpoint": "http://h/x", "protocol": "Grpc"}}),
-            "otlp.endpoint",
-            "protocol: Http",
-        ),
-        (
-            OTEL,
-            json!({"name": "a", "otlp": {"endpoint": "http://h", "protocol": "Grpc"}, "auth": {"bearer": {"tokenSecretRef": {"name": "s", "key": "k"}}}}),
-            "spec.outputs[0].auth",
-            "https://",
-        ),
-        (
-            OTEL,
-            json!({"name": "a", "file": {"path": "/etc/passwd"}}),
-            "file.path",
-            "/var/log/tributary/",
-        ),
-        (
-            OTEL,
-            json!({"name": "a", "file": {"path": "/var/log/tributary/.."}}),
-            "file.path",
-            "/var/log/tributary/",
-        ),
-        (
-            OTEL,
-            json!({"name": "a", "stdout": {}, "tls": {}}),
-            "spec.outputs[0] ",
-            "remove auth and tls",
-        ),
-        (
-            OTEL,
-            json!({"name": "a", "loki": {"url": "http://l"}, "tls": {}}),
-            "tls",
-            "https://",
-        ),
-        (
-            OTEL,
-            json!({"name": "a", "loki": {"url": "http://l"}, "auth": {}}),
-            "spec.outputs[0].auth",
-            "basic or bearer",
-        ),
-        (
-            OTEL,
-            json!({"name": "a", "loki": {"url": "http://l"}, "auth": {"bearer": {"tokenSecretRef": {"name": "s", "key": "../k"}}}}),
-            "auth.bearer.tokenSecretRef",
-            "one of its keys",
-        ),
-        (
-            OTEL,
-            json!({"name": "a", "stdout": {}, "buffer": {"maxSize": "1Mi"}}),
-            "buffer.maxSize",
-            "at least 16Mi",
-        ),
-        (
-            OTEL,
-            json!({"name": "a", "stdout": {}, "where": [{"field": "pod", "exists": true}]}),
-            "where[0].field",
-            "write message",
-        ),
-        (
-            OTEL,
-            json!({"name": "a", "stdout": {}, "where": [{"field": "message"}]}),
-            "where[0] ",
-            "write one of in",
-        ),
-        (
-            OTEL,
-            json!({"name": "a", "stdout": {}, "where": [{"field": "message", "in": []}]}),
-            "where[0].in",
-            "at least one",
-        ),
-        (
-            OTEL,
-            json!({"name": "a", "stdout": {}, "where": [{"field": "message", "matches": "("}]}),
-            "where[0].matches",
-            "RE2",
-        ),
-        (
-            FLUENT_BIT,
-            json!({"name": "a", "stdout": {}, "where": [{"field": "message", "matches": "a${B}"}]}),
-            "where[0].matches",
-            "[$]",
-        ),
-        (
-            FLUENT_BIT,
-            json!({"name": "a", "stdout": {}, "where": [{"field": "message", "matches": "(?s)a"}]}),
-            "where[0].matches",
-            "engine: OpenTelemetryCollector",
-        ),
-        (
-            FLUENT_BIT,
-            json!({"name": "a", "elasticsearch": {"url": "https://e"}, "auth": {"bearer": {"tokenSecretRef": {"name": "s", "key": "k"}}}}),
-            "spec.outputs[0].auth",
-            "auth.basic",
-        ),
-    ];
-    for (engine, output, field, remedy) in cases {
-        let message = output_error(engine, output.clone());
-        assert!(
-            message.contains(field) && message.contains(remedy),
-            "{output}\n{message}"
-        );
-    }
+fn destinations_that_cannot_be_reached_are_refused() {
+    refuses(
+        "OpenTelemetryCollector",
+        &[
+            ("{name: A, stdout: {}}", "spec.outputs[0].name", "lower-case"),
+            ("{name: a}", "spec.outputs[0] ", "exactly one of elasticsearch"),
+            (
+                "{name: a, stdout: {}, loki: {url: 'http://l'}}",
+                "spec.outputs[0] ",
+                "exactly one of",
+            ),
+            ("{name: a, loki: {url: 'loki:3100'}}", "loki.url", "absolute URL"),
+            (
+                "{name: a, loki: {url: 'http://loki/push'}}",
+                "loki.url",
+                "base URL",
+            ),
+            ("{name: a, http: {url: 'http://h'}}", "http.url", "where to POST"),
+            (
+                "{name: a, http: {url: 'http://h/?a'}}",
+                "http.url",
+                "where to POST",
+            ),
+            (
+                "{name: a, http: {url: 'http://h/p', headers: {authorization: x}}}",
+                "http.headers",
+                "auth.basic",
+            ),
+            (
+                "{name: a, http: {url: 'http://h/p', headers: {X: \"a\\nb\"}}}",
+                "http.headers",
+                "printable",
+            ),
+            (
+                "{name: a, otlp: {endpoint: 'http://h/x', protocol: Grpc}}",
+                "otlp.endpoint",
+                "protocol: Http",
+            ),
+            (
+                "{name: a, elasticsearch: {url: 'http://e', index: _x}}",
+                "elasticsearch.index",
+                "lower-case",
+            ),
+            (
+                "{name: a, file: {path: /etc/passwd}}",
+                "file.path",
+                "/var/log/tributary/",
+            ),
+            (
+                "{name: a, file: {path: /var/log/tributary/..}}",
+                "file.path",
+                "/var/log/tributary/",
+            ),
+            (
+                "{name: a, stdout: {}, buffer: {maxSize: 1Mi}}",
+                "buffer.maxSize",
+                "at least 16Mi",
+            ),
+            (
+                "{name: a, stdout: {}, buffer: {whenFull: DropOldest}}",
+                "buffer.whenFull",
+                "engine: FluentBit",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn credentials_that_cannot_be_used_are_refused() {
+    let bearer = "auth: {bearer: {tokenSecretRef: {name: s, key: k}}}";
+    let grpc = format!("{{name: a, otlp: {{endpoint: 'http://h', protocol: Grpc}}, {bearer}}}");
+    let elasticsearch = format!("{{name: a, elasticsearch: {{url: 'https://e'}}, {bearer}}}");
+    refuses(
+        "OpenTelemetryCollector",
+        &[
+            (&grpc, "spec.outputs[0].auth", "https://"),
+            (
+                "{name: a, stdout: {}, tls: {}}",
+                "spec.outputs[0] ",
+                "remove auth and tls",
+            ),
+            ("{name: a, loki: {url: 'http://l'}, tls: {}}", "tls", "https://"),
+            (
+                "{name: a, loki: {url: 'https://l'}, tls: {serverName: a b}}",
+                "tls.serverName",
+                "DNS name",
+            ),
+            (
+                "{name: a, loki: {url: 'http://l'}, auth: {}}",
+                "spec.outputs[0].auth",
+                "basic or bearer",
+            ),
+            (
+                "{name: a, loki: {url: 'http://l'}, auth: {bearer: {tokenSecretRef: {name: s, key: ../k}}}}",
+                "auth.bearer.tokenSecretRef",
+                "one of its keys",
+            ),
+            (
+                "{name: a, loki: {url: 'http://l'}, auth: {basic: {username: 'a:b', passwordSecretRef: {name: s, key: k}}}}",
+                "auth.basic.username",
+                "without colons",
+            ),
+        ],
+    );
+    refuses(
+        "FluentBit",
+        &[(&elasticsearch, "spec.outputs[0].auth", "auth.basic")],
+    );
+}
+
+#[test]
+fn conditions_that_mean_nothing_are_refused() {
+    refuses(
+        "OpenTelemetryCollector",
+        &[
+            (
+                "{name: a, stdout: {}, where: [{field: pod, exists: true}]}",
+                "where[0].field",
+                "write message",
+            ),
+            (
+                "{name: a, stdout: {}, where: [{field: message}]}",
+                "where[0] ",
+                "write one of in",
+            ),
+            (
+                "{name: a, stdout: {}, where: [{field: message, in: []}]}",
+                "where[0].in",
+                "at least one",
+            ),
+            (
+                "{name: a, stdout: {}, where: [{field: message, matches: '('}]}",
+                "where[0].matches",
+                "RE2",
+            ),
+        ],
+    );
+    refuses(
+        "FluentBit",
+        &[
+            (
+                "{name: a, stdout: {}, where: [{field: message, matches: 'a${B}'}]}",
+                "where[0].matches",
+                "[$]",
+            ),
+            (
+                "{name: a, stdout: {}, where: [{field: message, matches: '(?s)a'}]}",
+                "where[0].matches",
+                "engine: Open",
+            ),
+            (
+                "{name: a, stdout: {}, where: [{field: message, matches: '\\pL'}]}",
+                "where[0].matches",
+                "p{L}",
+            ),
+            (
+                "{name: a, stdout: {}, buffer: {whenFull: DropNewest}}",
+                "buffer.whenFull",
+                "engine: OpenTelemetry",
+            ),
+        ],
+    );
 }
 
 #[test]
