@@ -12,7 +12,7 @@ use kube::{Api, Client, api::PostParams, core::ObjectMeta};
 
 use crate::{
     components::{self, Component, Progress},
-    daemon::Daemon,
+    daemon::{Daemon, tied},
     error::Error,
     kubeconfig::{self, Identity, Server},
     pki::{Authority, Pair, Subject, signing_key},
@@ -77,11 +77,11 @@ impl ControlPlane {
             &server.file(Identity::Certificate(&admin)),
         )?;
 
-        let arguments = etcd_arguments(path, client_port, peer_port);
-        let mut etcd = Daemon::start("etcd", etcd, &arguments, &path.join("etcd.log"))?;
-        let arguments = apiserver_arguments(path, client_port, api_port);
+        let command = tied(&[], etcd, &etcd_arguments(path, client_port, peer_port));
+        let mut etcd = Daemon::start("etcd", command, &path.join("etcd.log"))?;
+        let command = tied(&[], apiserver, &apiserver_arguments(path, client_port, api_port));
         let log = path.join("kube-apiserver.log");
-        let mut apiserver = Daemon::start("kube-apiserver", apiserver, &arguments, &log)?;
+        let mut apiserver = Daemon::start("kube-apiserver", command, &log)?;
         let client = server.client(Identity::Certificate(&admin)).await?;
         ready::api_server(
             &client,

@@ -25,22 +25,27 @@ pub(crate) struct Daemon {
     log: PathBuf,
 }
 
+/// A command that the kernel kills when this process ends, however it ends; `options` are further ones of `setpriv`.
+pub(crate) fn tied(options: &[String], program: &Path, arguments: &[String]) -> Command {
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--pdeathsig", "KILL"])
+        .args(options)
+        .arg("--")
+        .arg(program)
+        .args(arguments);
+    command
+}
+
 impl Daemon {
-    /// Starts `program` with its output in `log` (appended).
-    ///
-    /// `setpriv` (util-linux) asks the kernel to kill the server when this process dies, however it dies.
-    pub(crate) fn start(name: &str, program: &Path, arguments: &[String], log: &Path) -> Result<Self, Error> {
+    /// Starts a command that [`tied`] made, with its output in `log` (appended).
+    pub(crate) fn start(name: &str, mut command: Command, log: &Path) -> Result<Self, Error> {
         let output = File::options()
             .create(true)
             .append(true)
             .open(log)
             .map_err(Error::file("opening the log", log))?;
         let errors = output.try_clone().map_err(Error::file("opening the log", log))?;
-        let mut command = Command::new("setpriv");
-        command
-            .args(["--pdeathsig", "KILL", "--"])
-            .arg(program)
-            .args(arguments);
         command.stdin(Stdio::null()).stdout(output).stderr(errors);
         let child = keeper::spawn(command).map_err(|source| Error::Spawn {
             program: format!("setpriv (for {name})"),
@@ -69,7 +74,7 @@ impl Daemon {
     }
 
     /// Asks the process to end, and kills it if it has not after `patience`.
-    pub(crate) async fn stop(mut self, patience: Duration) {
+    pub(crate) async fn stop(&mut self, patience: Duration) {
         // A child that was not waited for keeps its id, so this cannot reach another process.
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
             let _ = kill_process(pid, Signal::TERM);
@@ -78,14 +83,20 @@ impl Daemon {
         while Instant::now() < deadline && matches!(self.child.try_wait(), Ok(None)) {
             tokio::time::sleep(POLL).await;
         }
+        self.kill();
+    }
+
+    /// Kills the process if it has not ended.
+    pub(crate) fn kill(&mut self) {
+        // Both fail only when the process is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // Both fail only when the process is gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 
@@ -139,7 +150,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let log = dir.path().join("log");
         let arguments = ["-c".to_owned(), "echo no port left; exit 3".to_owned()];
-        let mut daemon = Daemon::start("shell", Path::new("/bin/sh"), &arguments, &log).unwrap();
+        let mut daemon = Daemon::start("shell", tied(&[], Path::new("/bin/sh"), &arguments), &log).unwrap();
         let error = loop {
             match daemon.check() {
                 Ok(()) => tokio::time::sleep(POLL).await,
@@ -156,7 +167,12 @@ mod tests {
         let log = dir.path().join("log");
         let started = log.clone();
         let mut daemon = std::thread::spawn(move || {
-            Daemon::start("sleep", Path::new("/bin/sleep"), &["600".to_owned()], &started).unwrap()
+            Daemon::start(
+                "sleep",
+                tied(&[], Path::new("/bin/sleep"), &["600".to_owned()]),
+                &started,
+            )
+            .unwrap()
         })
         .join()
         .unwrap();

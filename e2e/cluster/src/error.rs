@@ -123,6 +123,24 @@ pub enum Error {
         /// The answer.
         source: Box<kube::Error>,
     },
+    /// Elasticsearch could not be reached.
+    #[error("{doing}: {source}")]
+    Elasticsearch {
+        /// The request.
+        doing: String,
+        /// Why it failed.
+        source: reqwest::Error,
+    },
+    /// Elasticsearch refused a request.
+    #[error("{doing}: {status} {answer}")]
+    Refused {
+        /// The request.
+        doing: String,
+        /// The HTTP status.
+        status: u16,
+        /// The body of the answer.
+        answer: String,
+    },
     /// A client configuration could not be used.
     #[error("reading the client configuration of {user}: {source}")]
     Kubeconfig {

@@ -7,8 +7,8 @@
 //! * [`ControlPlane`]: etcd and kube-apiserver, without root, for tests of the API: accepted and refused objects,
 //!   webhooks, RBAC, controllers. Ends with the value, or with the process.
 //! * [`Cluster`]: a whole node with kubelet, containerd, Services and DNS; needs root and Debian.
+//! * [`Elasticsearch`]: a backend with security and TLS, as a process.
 //! * [`images`]: container images without a registry, and those of a test cluster.
-//! * [`Elasticsearch`]: a real backend with security and TLS.
 //! * [`debian`]: the packages that a cluster needs.
 //! * [`pki`]: the certificates, of use to test servers too.
 //!

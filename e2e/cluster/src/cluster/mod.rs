@@ -210,14 +210,23 @@ impl Cluster {
         self.node.stop(name, true).await
     }
 
-    /// Starts a process again that has ended, and for kube-apiserver waits until it answers.
+    /// Starts a process again that has ended. Waits until it answers if others end without it: kube-apiserver, and
+    /// containerd for kubelet.
     pub async fn start_process(&mut self, name: &str) -> Result<(), Error> {
         self.node.restart(name)?;
-        if name == "kube-apiserver" {
-            let log = self.node.log(name);
-            ready::api_server(&self.client, RESTART_PATIENCE, || self.node.check(), &log).await?;
+        match name {
+            "kube-apiserver" => {
+                let log = self.node.log(name);
+                ready::api_server(&self.client, RESTART_PATIENCE, || self.node.check(), &log).await
+            }
+            "containerd" => start::wait_for_containerd(&mut self.node).await,
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    /// An error, with the end of its log, if a process has ended that was not stopped on purpose.
+    pub fn check(&mut self) -> Result<(), Error> {
+        self.node.check()
     }
 
     /// Waits until a condition of an object holds, by `kubectl get -o jsonpath`.
@@ -251,16 +260,23 @@ impl Cluster {
 /// made, except for the logs. Does nothing if there is none.
 pub async fn down(state: &Path) -> Result<(), Error> {
     let state = absolute(state)?;
+    if !rustix::process::geteuid().is_root() {
+        // Only root can have started one.
+        return if state.exists() {
+            Err(Error::NotRoot {
+                doing: "taking a cluster down",
+            })
+        } else {
+            Ok(())
+        };
+    }
+    // The directory may have been removed under a running cluster.
+    node::kill(&state).await?;
+    network::wait_until_gone(&state).await;
+    cgroups::remove(&cgroup(&state)).await?;
     if !state.exists() {
         return Ok(());
     }
-    if !rustix::process::geteuid().is_root() {
-        return Err(Error::NotRoot {
-            doing: "taking a cluster down",
-        });
-    }
-    node::kill(&state).await?;
-    cgroups::remove(&cgroup(&state)).await?;
     tunables::restore(&state)?;
     for entry in fs::read_dir(&state).map_err(Error::file("listing", &state))? {
         let path = entry.map_err(Error::file("listing", &state))?.path();

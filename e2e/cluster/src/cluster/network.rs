@@ -1,5 +1,11 @@
 //! The link between the machine and a node.
 
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
 use tokio::process::Command;
 
 use super::{
@@ -8,10 +14,17 @@ use super::{
 };
 use crate::{command, error::Error};
 
+/// Where the name of the link is kept.
+const FILE: &str = "link";
+/// How long the kernel may take to remove a link; tens of milliseconds as a rule.
+const REMOVAL: Duration = Duration::from_secs(5);
+/// How often it is looked at.
+const POLL: Duration = Duration::from_millis(20);
+
 /// Connects the machine and the node, and takes a slot by it: the kernel makes each link once only.
 ///
 /// The link goes away with the node's namespaces.
-pub(super) async fn connect(node: &Node) -> Result<Slot, Error> {
+pub(super) async fn connect(node: &Node, state: &Path) -> Result<Slot, Error> {
     for slot in (0..SLOTS).map(Slot) {
         let init = node.init().to_string();
         let made = ip(&[
@@ -28,12 +41,30 @@ pub(super) async fn connect(node: &Node) -> Result<Slot, Error> {
         ])
         .await;
         match made {
-            Ok(_) => return address(node, slot).await.map(|()| slot),
+            Ok(_) => {
+                let file = state.join(FILE);
+                fs::write(&file, slot.link()).map_err(Error::file("writing", file))?;
+                return address(node, slot).await.map(|()| slot);
+            }
             Err(Error::Command { output, .. }) if output.contains("File exists") => {}
             Err(error) => return Err(error),
         }
     }
     Err(Error::NoSlot { clusters: SLOTS })
+}
+
+/// Waits until the link of an ended node is gone, which the kernel removes some time after the node.
+///
+/// Gives up after a while: another cluster may have taken the name.
+pub(super) async fn wait_until_gone(state: &Path) {
+    let Ok(link) = fs::read_to_string(state.join(FILE)) else {
+        return;
+    };
+    let link = Path::new("/sys/class/net").join(link);
+    let deadline = Instant::now() + REMOVAL;
+    while link.exists() && Instant::now() < deadline {
+        tokio::time::sleep(POLL).await;
+    }
 }
 
 async fn address(node: &Node, slot: Slot) -> Result<(), Error> {

@@ -66,7 +66,7 @@ async fn bring_up(options: &Options, state: &Path, programs: &Programs) -> Resul
     clear_logs(state)?;
     let mut node = Node::create(state, &cache).await?;
     tunables::remember(state)?;
-    let slot = network::connect(&node).await?;
+    let slot = network::connect(&node, state).await?;
     cgroups::create(&cgroup(state))?;
     let credentials = credentials::write(state, slot)?;
     write_settings(options, state, slot)?;
@@ -160,7 +160,8 @@ async fn add_own_images(node: &mut Node, state: &Path, coredns: &Path) -> Result
     Ok(())
 }
 
-async fn wait_for_containerd(node: &mut Node) -> Result<(), Error> {
+/// Waits until containerd answers.
+pub(super) async fn wait_for_containerd(node: &mut Node) -> Result<(), Error> {
     let deadline = std::time::Instant::now() + PATIENCE;
     loop {
         let mut ctr = node.command("ctr");
