@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::generation::Position;
 use crate::identity::{FileKey, Fingerprint, hash};
-use crate::report::Reporter;
+use crate::report::{Escaped, Reporter};
 
 /// The first line. A change of the format changes the number, so that an older file is not misread.
 const HEADER: &str = "tributary-streamer positions 1\n";
@@ -69,14 +69,16 @@ impl Checkpoint {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
                 reporter.say(format_args!(
-                    "cannot read the positions in {path:?} ({error}): reading from the beginning"
+                    "cannot read the positions in {} ({error}): reading from the beginning",
+                    Escaped(path)
                 ));
                 return None;
             }
         };
         let Some(slots) = content.strip_prefix(HEADER.as_bytes()) else {
             reporter.say(format_args!(
-                "{path:?} holds no positions of this version: reading from the beginning"
+                "{} holds no positions of this version: reading from the beginning",
+                Escaped(path)
             ));
             return None;
         };
@@ -94,7 +96,7 @@ impl Checkpoint {
         match create(path, records) {
             Ok(file) => {
                 if self.said {
-                    reporter.say(format_args!("positions are kept in {path:?} again"));
+                    reporter.say(format_args!("positions are kept in {} again", Escaped(path)));
                 }
                 self.file = Some(file);
                 self.said = false;
@@ -151,7 +153,8 @@ impl Checkpoint {
         if let Some(path) = self.path.as_ref().filter(|_| !self.said) {
             self.said = true;
             reporter.say(format_args!(
-                "cannot keep positions in {path:?} ({error}): going on without, a restart now would print lines again"
+                "cannot keep positions in {} ({error}): going on without, a restart now would print lines again",
+                Escaped(path)
             ));
         }
     }
@@ -199,8 +202,10 @@ fn format_slot(record: &Record) -> [u8; SLOT] {
 
 fn write_field(slot: &mut [u8; SLOT], field: usize, value: u64) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for (place, digit) in slot[field * 17..field * 17 + 16].iter_mut().rev().enumerate() {
-        *digit = DIGITS[(value >> (4 * place)) as usize & 15];
+    let digits = slot[field * 17..field * 17 + 16].chunks_exact_mut(2);
+    for (pair, byte) in digits.zip(value.to_be_bytes()) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
     }
 }
 

@@ -1,10 +1,9 @@
 //! One file's content, from its first byte to where it was last read: a generation of a name, whatever it is called by now.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::time::{Duration, Instant};
 
 use crate::identity::{FileKey, Fingerprint, WINDOW};
@@ -224,6 +223,20 @@ impl Generation {
         metadata.is_some_and(|metadata| metadata.nlink() == 0 && metadata.size() <= self.position.offset)
     }
 
+    /// Moves the offset over the zeros that a truncation left before the writer's offset; returns how many there were in `range`.
+    pub fn skip_zeros(&mut self, buffer: &[u8], range: Range<usize>, now: Instant) -> usize {
+        if !self.skip_hole {
+            return 0;
+        }
+        let data = &buffer[range];
+        let zeros = data.iter().take_while(|&&byte| byte == 0).count();
+        self.skip_hole = zeros == data.len();
+        if zeros > 0 {
+            self.advance(buffer, zeros, now);
+        }
+        zeros
+    }
+
     /// Starts again at the first byte, under a new name: what follows is another content.
     pub fn restart(&mut self, id: GenerationId, now: Instant) {
         self.id = id;
@@ -246,56 +259,14 @@ fn read_once(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     }
 }
 
-/// What is wrong with a path that should be a regular file.
-#[derive(Debug)]
-pub enum OpenError {
-    /// The kernel refused, or nothing is there.
-    Io(io::Error),
-    /// Something is there that has no content to follow: what it is.
-    NotAFile(&'static str),
-}
-
-impl From<io::Error> for OpenError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-/// Checks that `metadata` is that of a regular file.
-pub fn require_regular(metadata: &Metadata) -> Result<(), OpenError> {
-    use std::os::unix::fs::FileTypeExt;
-    let kind = metadata.file_type();
-    let what = if kind.is_file() {
-        return Ok(());
-    } else if kind.is_dir() {
-        "a directory"
-    } else if kind.is_fifo() {
-        "a FIFO"
-    } else if kind.is_socket() {
-        "a socket"
-    } else {
-        "a device"
-    };
-    Err(OpenError::NotAFile(what))
-}
-
-/// Opens `path` for reading and says which file it is.
-pub fn open_regular(path: &Path) -> Result<(File, Metadata), OpenError> {
-    // Not blocking: a FIFO put there between a look and the opening would stop everything.
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(path)?;
-    let metadata = file.metadata()?;
-    require_regular(&metadata)?;
-    Ok((file, metadata))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs::OpenOptions;
     use std::io::Write;
+    use std::path::Path;
 
     use super::*;
+    use crate::opening::open_regular;
 
     fn generation(path: &Path) -> Generation {
         let (file, metadata) = open_regular(path).unwrap();
@@ -368,27 +339,5 @@ mod tests {
         let content = std::fs::read(&path).unwrap();
         assert_eq!(generation.position.head, Fingerprint::of_head(&content));
         assert_eq!(generation.position.marker, Fingerprint::of_tail(&content));
-    }
-
-    #[test]
-    fn what_is_not_a_file_is_refused_without_waiting() {
-        let directory = tempfile::tempdir().unwrap();
-        let fifo = directory.path().join("fifo");
-        assert!(
-            std::process::Command::new("mkfifo")
-                .arg(&fifo)
-                .status()
-                .unwrap()
-                .success()
-        );
-        assert!(matches!(open_regular(&fifo), Err(OpenError::NotAFile("a FIFO"))));
-        assert!(matches!(
-            open_regular(directory.path()),
-            Err(OpenError::NotAFile("a directory"))
-        ));
-        assert!(matches!(
-            open_regular(Path::new("/dev/null")),
-            Err(OpenError::NotAFile("a device"))
-        ));
     }
 }

@@ -62,7 +62,7 @@ impl Pattern {
 
     /// Adds to `found` the path itself, or the regular files that match now.
     ///
-    /// Names that start with a dot match only where the pattern has the dot: Kubernetes keeps each file of a ConfigMap a second
+    /// Names that start with a dot match only where the pattern has the dot: Kubernetes keeps each file of a `ConfigMap` a second
     /// time under `..data`.
     ///
     /// # Errors

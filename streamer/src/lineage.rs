@@ -20,6 +20,8 @@ pub struct Lineage {
     pub look_again: bool,
     /// What is wrong with the name.
     pub trouble: Trouble,
+    /// What is wrong with reading its files.
+    pub unreadable: Trouble,
 }
 
 impl Lineage {
@@ -31,6 +33,7 @@ impl Lineage {
             generations: Vec::new(),
             look_again: false,
             trouble: Trouble::default(),
+            unreadable: Trouble::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Write;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long a file may be missing before that is worth a message: a sidecar starts before the application that writes the file.
@@ -25,7 +26,7 @@ impl Reporter {
         Self::new(Box::new(std::io::sink()))
     }
 
-    /// Says `message`. Names that others chose belong in it by `{:?}`, which escapes line breaks and terminal controls.
+    /// Says `message`. Names that others chose belong in it as [`Escaped`].
     pub fn say(&mut self, message: fmt::Arguments<'_>) {
         // There is no place left to tell that standard error does not work.
         let _ = writeln!(self.sink, "tributary-streamer: {message}");
@@ -35,6 +36,16 @@ impl Reporter {
 impl fmt::Debug for Reporter {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Reporter")
+    }
+}
+
+/// A name in a message: in quotes, with line breaks and terminal controls escaped.
+#[derive(Debug, Clone, Copy)]
+pub struct Escaped<'a>(pub &'a Path);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.0, formatter)
     }
 }
 

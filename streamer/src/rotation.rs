@@ -7,8 +7,10 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::checkpoint::Record;
-use crate::generation::{Generation, GenerationId, Position, open_regular};
+use crate::generation::{Generation, GenerationId, Position};
 use crate::identity::FileKey;
+use crate::opening::open_regular;
+use crate::report::Escaped;
 use crate::siblings::{self, Sibling};
 use crate::tail::Tailer;
 
@@ -99,9 +101,9 @@ impl<W: Write> Tailer<W> {
         generation.restart(now_is, now);
         let copied = self.adopt_siblings(lineage, Some(truncated), now);
         if unfinished > 0 && !copied {
-            let name = self.lineages[lineage].name();
+            let name = Escaped(self.lineages[lineage].name());
             self.reporter.say(format_args!(
-                "lost: {name:?} was truncated with {unfinished} bytes of an unfinished line in it, and no copy has them"
+                "lost: {name} was truncated with {unfinished} bytes of an unfinished line in it, and no copy has them"
             ));
         }
         let at = self.lineages[lineage]
@@ -122,9 +124,9 @@ impl<W: Write> Tailer<W> {
             Ok(found) => found,
             Err(error) => {
                 if error.kind() != io::ErrorKind::NotFound {
-                    let name = self.lineages[lineage].name();
+                    let name = Escaped(self.lineages[lineage].name());
                     self.reporter.say(format_args!(
-                        "cannot list the directory of {name:?} ({error}): files rotated between two looks are not found"
+                        "cannot list the directory of {name} ({error}): files rotated between two looks are not found"
                     ));
                 }
                 return false;

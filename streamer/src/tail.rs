@@ -6,20 +6,19 @@
 
 use std::collections::BTreeSet;
 use std::fs::{File, Metadata};
-use std::io::{self, Write};
+use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
 use crate::arguments::{Existing, Options};
 use crate::checkpoint::{Checkpoint, Record};
-use crate::generation::{
-    CHUNK, Generation, GenerationId, OpenError, Position, Reading, open_regular, read_buffer, require_regular,
-};
+use crate::generation::{Generation, GenerationId, Position, read_buffer};
 use crate::glob::Pattern;
 use crate::identity::FileKey;
 use crate::lineage::Lineage;
+use crate::opening::{OpenError, open_regular, require_regular};
 use crate::output::{Output, OutputError};
-use crate::report::{Reporter, Severity, Trouble};
+use crate::report::{Escaped, Reporter, Severity, Trouble};
 
 /// How long an unfinished line may wait for its end before it is written as it is.
 pub const UNFINISHED: Duration = Duration::from_secs(1);
@@ -28,9 +27,6 @@ pub const UNFINISHED: Duration = Duration::from_secs(1);
 pub const DELETED_QUIET: Duration = Duration::from_secs(5);
 /// How long a file that was renamed is kept open after the last byte.
 pub const RENAMED_QUIET: Duration = Duration::from_secs(60);
-/// Bytes of one name after which the other names have their turn.
-const TURN: usize = 1024 * 1024;
-
 struct Source {
     pattern: Pattern,
     trouble: Trouble,
@@ -40,17 +36,17 @@ struct Source {
 pub struct Tailer<W> {
     sources: Vec<Source>,
     pub(crate) lineages: Vec<Lineage>,
-    output: Output<W>,
+    pub(crate) output: Output<W>,
     pub(crate) checkpoint: Checkpoint,
     pub(crate) reporter: Reporter,
     existing: Existing,
     /// Positions of an earlier run, if there was one, during the first look.
     pub(crate) resumed: Option<Vec<Record>>,
     pub(crate) first_look: bool,
-    buffer: Vec<u8>,
+    pub(crate) buffer: Vec<u8>,
     next_id: u64,
     /// Which name begins the next round.
-    turn: usize,
+    pub(crate) turn: usize,
 }
 
 impl<W: Write> Tailer<W> {
@@ -107,7 +103,7 @@ impl<W: Write> Tailer<W> {
         self.look(now);
     }
 
-    /// Reads and writes up to [`TURN`] bytes of each name. Returns whether there was anything.
+    /// Reads and writes some of what each name has. Returns whether there was anything.
     ///
     /// # Errors
     /// When nobody reads the output any more.
@@ -131,8 +127,8 @@ impl<W: Write> Tailer<W> {
                 let unread = generation.unread();
                 if unread > 0 {
                     self.reporter.say(format_args!(
-                        "stopped with {unread} bytes of {:?} unread",
-                        lineage.name()
+                        "stopped with {unread} bytes of {} unread",
+                        Escaped(lineage.name())
                     ));
                 }
                 total += unread;
@@ -173,23 +169,26 @@ impl<W: Write> Tailer<W> {
         for source in &mut self.sources {
             let before = names.len();
             let expanded = source.pattern.expand(&mut names);
-            let pattern = source.pattern.as_path();
+            let pattern = Escaped(source.pattern.as_path());
             match expanded {
                 Err((directory, error)) => {
                     source.trouble.note(Severity::Wrong, now, &mut self.reporter, || {
-                        format!("cannot list {directory:?} for {pattern:?} ({error}): trying again")
-                    })
+                        format!(
+                            "cannot list {} for {pattern} ({error}): trying again",
+                            Escaped(&directory)
+                        )
+                    });
                 }
                 Ok(()) if names.len() == before && !source.pattern.is_literal() => {
                     source
                         .trouble
                         .note(Severity::Missing, now, &mut self.reporter, || {
-                            format!("no file matches {pattern:?} yet: waiting for one")
+                            format!("no file matches {pattern} yet: waiting for one")
                         });
                 }
                 Ok(()) => source
                     .trouble
-                    .clear(&mut self.reporter, format_args!("a file matches {pattern:?} now")),
+                    .clear(&mut self.reporter, format_args!("a file matches {pattern} now")),
             }
         }
         names.retain(|name| !self.lineages.iter().any(|lineage| lineage.name == *name));
@@ -209,13 +208,17 @@ impl<W: Write> Tailer<W> {
                 Some(key)
             }
             Err(error) => {
-                self.note_trouble(lineage, &error, now);
+                let Lineage { name, trouble, .. } = &mut self.lineages[lineage];
+                trouble.note(error.severity(), now, &mut self.reporter, || error.advice(name));
                 None
             }
         };
         if after.is_some() {
             let Lineage { name, trouble, .. } = &mut self.lineages[lineage];
-            trouble.clear(&mut self.reporter, format_args!("following {name:?} now"));
+            trouble.clear(
+                &mut self.reporter,
+                format_args!("following {} now", Escaped(name)),
+            );
         }
         self.lineages[lineage].current = after;
         // A file can appear and be rotated between two looks, so that its name or its content is never there.
@@ -274,39 +277,6 @@ impl<W: Write> Tailer<W> {
         };
         let generation = Generation::new(self.new_id(), key, Some(file), position, now);
         self.lineages[lineage].generations.push(generation);
-    }
-
-    fn note_trouble(&mut self, lineage: usize, error: &OpenError, now: Instant) {
-        let Lineage { name, trouble, .. } = &mut self.lineages[lineage];
-        match error {
-            OpenError::NotAFile(what) => trouble.note(Severity::Wrong, now, &mut self.reporter, || {
-                format!("{name:?} is {what}: put a regular file there, or name another path")
-            }),
-            OpenError::Io(error) if error.kind() == io::ErrorKind::NotFound => {
-                trouble.note(Severity::Missing, now, &mut self.reporter, || {
-                    format!("{name:?} does not exist yet: waiting for it")
-                });
-            }
-            OpenError::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                trouble.note(Severity::Wrong, now, &mut self.reporter, || {
-                    let who = std::fs::metadata(&*name).map_or_else(
-                        |_| "a user who may search its directory".to_owned(),
-                        |meta| {
-                            format!(
-                                "user {} or group {} (mode {:o})",
-                                meta.uid(),
-                                meta.gid(),
-                                meta.mode() & 0o7777
-                            )
-                        },
-                    );
-                    format!("no permission to read {name:?}: make it readable, or run as {who}")
-                });
-            }
-            OpenError::Io(error) => trouble.note(Severity::Wrong, now, &mut self.reporter, || {
-                format!("cannot open {name:?} ({error}): trying again")
-            }),
-        }
     }
 
     /// Closes files that no name leads to and that have been quiet for long.
@@ -373,174 +343,10 @@ impl<W: Write> Tailer<W> {
         }
     }
 
-    fn round_of(&mut self, now: Instant, draining: bool) -> Result<bool, OutputError> {
-        let mut any = false;
-        let count = self.lineages.len();
-        // Whoever has begun a line goes on first.
-        let holder = self
-            .output
-            .open_line()
-            .and_then(|id| self.lineages.iter().position(|one| one.place_of(id).is_some()));
-        if let Some(lineage) = holder {
-            any |= self.read_lineage(lineage, now, draining)?;
-            if !draining && self.is_held(now) {
-                return Ok(any);
-            }
-        }
-        self.turn = self.turn.wrapping_add(1);
-        let turn = self.turn;
-        for lineage in (0..count).map(|step| turn.wrapping_add(step) % count) {
-            if Some(lineage) != holder {
-                any |= self.read_lineage(lineage, now, draining)?;
-            }
-        }
-        Ok(any)
-    }
-
-    /// Whether a line has been begun whose end may still come soon.
-    fn is_held(&self, now: Instant) -> bool {
-        let Some(id) = self.output.open_line() else {
-            return false;
-        };
-        let mut generations = self.lineages.iter().flat_map(|lineage| &lineage.generations);
-        generations
-            .find(|generation| generation.id == id)
-            .is_some_and(|generation| now.duration_since(generation.last_byte) < UNFINISHED)
-    }
-
-    /// Reads the generations of one name in order, as far as its turn goes.
-    fn read_lineage(&mut self, lineage: usize, now: Instant, draining: bool) -> Result<bool, OutputError> {
-        let mut left = TURN;
-        let mut place = 0;
-        while place < self.lineages[lineage].generations.len() && left > 0 {
-            match self.read_generation(lineage, place, now, draining)? {
-                Progress::Read(bytes) => left = left.saturating_sub(bytes),
-                // From the oldest again: what came before may stand at a place that was passed already.
-                Progress::Rotated => place = 0,
-                Progress::AtEnd => place += 1,
-                Progress::Waiting => break,
-            }
-        }
-        Ok(left < TURN)
-    }
-
-    fn read_generation(
-        &mut self,
-        lineage: usize,
-        place: usize,
-        now: Instant,
-        draining: bool,
-    ) -> Result<Progress, OutputError> {
-        let generation = &mut self.lineages[lineage].generations[place];
-        let range = match generation.read(&mut self.buffer) {
-            Ok(Reading::Data(range)) => range,
-            Ok(Reading::End) => {
-                generation.quiet_since.get_or_insert(now);
-                return Ok(Progress::AtEnd);
-            }
-            Ok(Reading::Changed) => {
-                self.follow_truncation(lineage, place, now);
-                return Ok(Progress::Rotated);
-            }
-            Err(error) => {
-                let Lineage { name, trouble, .. } = &mut self.lineages[lineage];
-                trouble.note(Severity::Wrong, now, &mut self.reporter, || {
-                    format!("cannot read {name:?} ({error}): trying again")
-                });
-                return Ok(Progress::AtEnd);
-            }
-        };
-        if !generation.begun {
-            generation.begun = true;
-            self.adopt_siblings(lineage, None, now);
-            return Ok(Progress::Rotated);
-        }
-        let data = &self.buffer[range.clone()];
-        if generation.skip_hole {
-            let zeros = data.iter().take_while(|&&byte| byte == 0).count();
-            generation.skip_hole = zeros == data.len();
-            if zeros > 0 {
-                generation.advance(&self.buffer, zeros, now);
-                return Ok(Progress::Read(zeros));
-            }
-        }
-        let overdue = generation
-            .unfinished
-            .is_some_and(|(_, since)| now.duration_since(since) >= UNFINISHED);
-        let count = match whole_lines(data) {
-            _ if draining => data.len(),
-            // Part of a line that is longer than a chunk, or has waited long enough.
-            0 if overdue || data.len() == CHUNK => data.len(),
-            count => count,
-        };
-        if count == 0 {
-            return Ok(self.wait_for_line_end(lineage, place, range.len(), now));
-        }
-        self.write_out(lineage, place, range.start, count, now)?;
-        Ok(Progress::Read(count))
-    }
-
-    /// Notes that only the beginning of a line is there. Newer files wait a moment for its end when the file was just rotated.
-    fn wait_for_line_end(&mut self, lineage: usize, place: usize, length: usize, now: Instant) -> Progress {
-        let generation = &mut self.lineages[lineage].generations[place];
-        let since = generation.unfinished.map_or(now, |(_, since)| since);
-        generation.unfinished = Some((length, since));
-        let just_rotated = generation
-            .retired
-            .is_some_and(|retired| now.duration_since(retired) < UNFINISHED);
-        if just_rotated {
-            Progress::Waiting
-        } else {
-            Progress::AtEnd
-        }
-    }
-
-    fn write_out(
-        &mut self,
-        lineage: usize,
-        place: usize,
-        start: usize,
-        count: usize,
-        now: Instant,
-    ) -> Result<(), OutputError> {
-        let generations = &self.lineages[lineage].generations;
-        let (id, offset) = (generations[place].id, generations[place].position.offset);
-        let previous = place.checked_sub(1).map(|place| generations[place].id);
-        let continues = offset == 0 && previous.is_some() && previous == self.output.open_line();
-        self.output.write(
-            id,
-            continues,
-            &self.buffer[start..start + count],
-            &mut self.reporter,
-        )?;
-        self.lineages[lineage].generations[place].advance(&self.buffer, count, now);
-        self.save(lineage, place, now);
-        Ok(())
-    }
-
     /// Keeps the position of the generation at `place`.
     pub(crate) fn save(&mut self, lineage: usize, place: usize, now: Instant) {
         let record = self.lineages[lineage].record(place);
         let slot = &mut self.lineages[lineage].generations[place].slot;
         self.checkpoint.save(slot, &record, now, &mut self.reporter);
     }
-}
-
-/// How far reading one generation got.
-enum Progress {
-    /// So many bytes; there may be more.
-    Read(usize),
-    /// Other files may have come before it.
-    Rotated,
-    /// Nothing more that can be written now.
-    AtEnd,
-    /// Newer generations have to wait too.
-    Waiting,
-}
-
-/// The length of the whole lines at the start of `data`.
-fn whole_lines(data: &[u8]) -> usize {
-    data.iter()
-        .rposition(|&byte| byte == b'\n')
-        .map_or(0, |newline| newline + 1)
 }

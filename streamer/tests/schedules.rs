@@ -3,6 +3,9 @@
 //! The tailer runs in this process with a clock of its own. Every line is numbered. A line must come out exactly once, unless the
 //! disk no longer held it when the tailer looked next: then at most once. No line may come out torn.
 
+// A test fails by a panic, wherever it is.
+#![allow(clippy::unwrap_used)]
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -371,7 +374,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_line_is_lost_doubled_or_torn(steps in steps()) {
