@@ -1,0 +1,48 @@
+//! Every example of `docs/outputs.md` is a policy, or the outputs of one, that compiles and renders.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use serde_json::{Value, json};
+use tributary_agents::{compile, render};
+use tributary_crds::LoggingPolicySpec;
+
+const PAGE: &str = include_str!("../../docs/outputs.md");
+
+/// The text of each fenced block in YAML.
+fn examples() -> Vec<&'static str> {
+    PAGE.split("```yaml\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect()
+}
+
+/// Whether all of `part` is in `whole`; a field that no type knows is not.
+fn is_part_of(part: &Value, whole: &Value) -> bool {
+    match (part, whole) {
+        (Value::Object(part), Value::Object(whole)) => part
+            .iter()
+            .all(|(key, value)| whole.get(key).is_some_and(|other| is_part_of(value, other))),
+        (Value::Array(part), Value::Array(whole)) => {
+            part.len() == whole.len() && part.iter().zip(whole).all(|(one, other)| is_part_of(one, other))
+        }
+        _ => part == whole,
+    }
+}
+
+#[test]
+fn examples_compile() {
+    let examples = examples();
+    assert!(examples.len() >= 10, "examples are missing");
+    for example in examples {
+        let document: Value =
+            serde_saphyr::from_str(example).unwrap_or_else(|error| panic!("{error}:\n{example}"));
+        let spec = match document.get("spec") {
+            Some(spec) => spec.clone(),
+            None => json!({"nodeAgent": {}, "outputs": document["outputs"]}),
+        };
+        let spec: LoggingPolicySpec =
+            serde_json::from_value(spec).unwrap_or_else(|error| panic!("{error}:\n{example}"));
+        let rendered = compile("default", &spec).and_then(|pipeline| render(&pipeline));
+        assert!(rendered.is_ok(), "{}:\n{example}", rendered.unwrap_err());
+    }
+}
