@@ -40,8 +40,14 @@ fn examples_compile() {
             Some(spec) => spec.clone(),
             None => json!({"nodeAgent": {}, "outputs": document["outputs"]}),
         };
+        let written = spec.clone();
         let spec: LoggingPolicySpec =
             serde_json::from_value(spec).unwrap_or_else(|error| panic!("{error}:\n{example}"));
+        let read = serde_json::to_value(&spec).unwrap();
+        assert!(
+            is_part_of(&written, &read),
+            "a field that no policy has, in:\n{example}"
+        );
         let rendered = compile("default", &spec).and_then(|pipeline| render(&pipeline));
         assert!(rendered.is_ok(), "{}:\n{example}", rendered.unwrap_err());
     }
