@@ -130,6 +130,13 @@ impl AbsolutePath {
         }
     }
 
+    /// The same path below another directory, as one sees it who mounts things elsewhere. `directory` is empty, or an absolute
+    /// path without a trailing slash.
+    #[must_use]
+    pub fn below(&self, directory: &str) -> Self {
+        Self(format!("{directory}{}", self.0))
+    }
+
     /// The last component.
     pub fn file_name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or_default()

@@ -1,24 +1,24 @@
 //! What to do with a pod: which files get which sidecar, and why the others do not.
 
-use std::collections::BTreeSet;
-
 use json_patch::Patch;
 use serde_json::Value;
 use tributary_crds::annotation::{self, FileSpec};
 use tributary_crds::names::label;
 use tributary_crds::{Reason, annotation::parse_files};
 
-use crate::explain::{FileResult, Finding, InjectionResult, Quoted, did_you_mean};
+use crate::explain::{FileResult, Finding, InjectionResult, Quoted};
 use crate::names;
 use crate::options::{self, LeftAlone, Options};
 use crate::patch::PatchBuilder;
-use crate::pod::{ContainerRef, Pod, PodError};
+use crate::pod::{Pod, PodError};
 use crate::policies::{Chosen, Labels, Namespace, PolicyIndex};
-use crate::sidecar::streaming::{self, ApplicationUser, DEFAULT_USER, RunAs, StreamingSidecar};
+use crate::sidecar::streaming::StreamingSidecar;
+use crate::targets::{resolve, sidecar_names};
+use crate::user;
 use crate::volumes::{self, Access, NewVolume, Target};
 
 /// Which container `kubectl logs` and `kubectl exec` take when none is named.
-const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
+pub(crate) const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 /// What all annotations of an object may hold together, in bytes (the API server's limit).
 const MAX_ANNOTATIONS: usize = 256 * 1024;
 
@@ -45,6 +45,8 @@ pub enum Outcome {
 /// The answer for a pod.
 #[derive(Debug)]
 pub struct Decision {
+    /// How logs name the pod.
+    pub pod: String,
     /// The changes; empty when there are none.
     pub patch: Patch,
     /// Admission warnings.
@@ -69,7 +71,7 @@ pub fn inject(
 ) -> Result<Decision, PodError> {
     let pod = Pod::parse(pod_json)?;
     let Some(files) = pod.annotation(annotation::STREAM) else {
-        return Ok(Decision::not_asked());
+        return Ok(Decision::not_asked(&pod));
     };
     if let Err(alone) = options::gate(&pod) {
         return Ok(Decision::left_alone(&pod, alone));
@@ -94,17 +96,14 @@ pub fn inject(
 }
 
 fn invalid_stream(error: &annotation::AnnotationError) -> Finding {
-    let position = error.position;
-    let message = format!(
-        "{} cannot be understood at character {position}",
-        annotation::STREAM
-    );
+    let message = format!("not understood at character {}", error.position);
     Finding::new(Reason::InvalidAnnotation, message, error.problem.to_string())
 }
 
 impl Decision {
-    fn not_asked() -> Self {
+    fn not_asked(pod: &Pod<'_>) -> Self {
         Self {
+            pod: pod.display_name(),
             patch: Patch::default(),
             warnings: Vec::new(),
             result: InjectionResult::default(),
@@ -134,6 +133,7 @@ impl Decision {
             result,
             outcome: Outcome::Skipped,
             reasons,
+            ..Self::not_asked(pod)
         }
     }
 }
@@ -205,7 +205,6 @@ impl<'p> Plan<'p> {
             .unwrap_or(&config.streamer_image);
         let resources = chosen.streaming.resources.for_pod(pod);
         let mut solved = sidecar_names(pod, &targets).into_iter().zip(solution.files);
-        let mut unreadable = BTreeSet::new();
         for (spec, target) in specs.iter().zip(resolved) {
             let target = match target {
                 Ok(target) => target,
@@ -224,16 +223,16 @@ impl<'p> Plan<'p> {
                 continue;
             };
             let sidecar = access.map(|access| {
-                let (user, sure) = sidecar_user(pod, &target, &access, options.run_as);
-                if !sure && unreadable.insert(container.clone()) {
-                    plan.notes.push(may_not_read(&container, pod, &target));
+                let (user, warning) =
+                    user::of_sidecar(pod, target.container.container, &access, options.run_as);
+                if let Some(warning) = warning.filter(|warning| !plan.notes.contains(warning)) {
+                    plan.notes.push(warning);
                 }
                 let addition = (!exists).then(|| {
                     let resources = resources.clone();
                     StreamingSidecar {
                         name: &name,
                         image,
-                        path: target.path,
                         access: &access,
                         user,
                         resources,
@@ -267,7 +266,7 @@ impl<'p> Plan<'p> {
         let mut decision = Decision {
             outcome: self.outcome(),
             reasons: self.reasons(),
-            ..Decision::not_asked()
+            ..Decision::not_asked(pod)
         };
         let findings: Vec<Option<Finding>> = self.files.iter().map(FilePlan::finding).collect();
         for finding in self
@@ -352,10 +351,8 @@ impl FilePlan<'_> {
             Ok(planned) if planned.in_created_volume() => Some(Finding::new(
                 Reason::VolumeCreated,
                 format!(
-                    "{} got an emptyDir at {} in container {}",
-                    Quoted(self.spec.path.as_str()),
-                    Quoted(&planned.access.mount_path),
-                    self.container
+                    "{} got an emptyDir at its directory",
+                    Quoted(self.spec.path.as_str())
                 ),
                 "it hides what the image has there; if that matters, declare a volume and mount it where the application writes",
             )),
@@ -394,98 +391,4 @@ fn mark(patch: &mut PatchBuilder, pod: &Pod<'_>, policy: &str) {
     if let Some(first) = first.filter(|_| pod.annotation(DEFAULT_CONTAINER).is_none()) {
         patch.annotation(DEFAULT_CONTAINER, &first.name);
     }
-}
-
-/// The container that a file is written by. Without a name it is the pod's default container: the first one, unless an
-/// annotation names another, as ours does from the first pass on, so that a container put before it changes nothing.
-fn resolve<'p>(pod: &'p Pod<'p>, spec: &'p FileSpec) -> Result<Target<'p>, Finding> {
-    let selectable = || {
-        pod.all_containers()
-            .filter(|c| !streaming::is_streaming_sidecar(c.container))
-    };
-    let find = |name: &str| selectable().find(|c| c.container.name == name);
-    let container: Option<ContainerRef<'_>> = match &spec.container {
-        Some(name) => find(name),
-        None => pod
-            .annotation(DEFAULT_CONTAINER)
-            .and_then(find)
-            .or_else(|| selectable().next()),
-    };
-    let Some(container) = container else {
-        let unknown = spec.container.as_deref().unwrap_or_default();
-        let names: Vec<&str> = selectable().map(|c| c.container.name.as_str()).collect();
-        let remedy = match did_you_mean(unknown, names.iter().copied()) {
-            Some(near) => format!("did you mean {near}?"),
-            None => format!("write one of: {}", names.join(", ")),
-        };
-        let message = format!(
-            "{} names container {}, which is not there",
-            annotation::STREAM,
-            Quoted(unknown)
-        );
-        return Err(Finding::new(Reason::UnknownContainer, message, remedy));
-    };
-    Ok(Target {
-        container,
-        path: &spec.path,
-    })
-}
-
-/// A name for the sidecar of each target, and whether the pod has that sidecar already.
-///
-/// Names go to all targets, also to those that get no sidecar, so that a later pass that can serve more of them finds
-/// the same names.
-fn sidecar_names(pod: &Pod<'_>, targets: &[Target<'_>]) -> Vec<(String, bool)> {
-    let mut given: BTreeSet<String> = BTreeSet::new();
-    let mut name_of = |target: &Target<'_>| {
-        let container = target.container.container.name.as_str();
-        let mut candidates = names::sidecar_candidates(container, target.path);
-        let free = candidates.find_map(|candidate| {
-            let holder = pod.all_containers().find(|c| c.container.name == candidate);
-            let exists = holder.is_some_and(|holder| streaming::prints(holder.container, target.path));
-            let usable = (holder.is_none() || exists) && given.insert(candidate.clone());
-            usable.then_some((candidate, exists))
-        });
-        free.expect("candidates have no end, and a pod's containers do")
-    };
-    targets.iter().map(&mut name_of).collect()
-}
-
-/// Whom the sidecar runs as, and whether it surely may read what the application writes.
-fn sidecar_user(pod: &Pod<'_>, target: &Target<'_>, access: &Access, run_as: Option<RunAs>) -> (RunAs, bool) {
-    let default = RunAs {
-        user: DEFAULT_USER,
-        group: Some(DEFAULT_USER),
-    };
-    match (
-        run_as,
-        streaming::application_user(pod, target.container.container),
-    ) {
-        (Some(run_as), _) => (run_as, true),
-        (None, ApplicationUser::Known(user)) => (user, true),
-        (None, ApplicationUser::Root | ApplicationUser::Unknown) => {
-            // Files in an emptyDir of a pod with an fsGroup belong to that group, and the sidecar has it too.
-            let fs_group = pod
-                .spec
-                .security_context
-                .as_ref()
-                .and_then(|context| context.fs_group);
-            (default, fs_group.is_some() && access.empty_dir)
-        }
-    }
-}
-
-fn may_not_read(container: &str, pod: &Pod<'_>, target: &Target<'_>) -> Finding {
-    let who = match streaming::application_user(pod, target.container.container) {
-        ApplicationUser::Root => "runs as root",
-        ApplicationUser::Known(_) | ApplicationUser::Unknown => "has no runAsUser",
-    };
-    Finding::new(
-        Reason::MayNotRead,
-        format!("container {container} {who}; its sidecar reads files that everyone may read"),
-        format!(
-            "if yours are not, annotate {}: UID[:GID] with a user who may",
-            annotation::RUN_AS
-        ),
-    )
 }

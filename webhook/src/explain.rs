@@ -3,8 +3,8 @@
 use std::fmt;
 
 use serde::Serialize;
-use tributary_crds::Reason;
 use tributary_crds::reason::Severity;
+use tributary_crds::{Reason, annotation};
 
 /// Longest first part of a warning in bytes; what follows it may be cut by the API server.
 const MAX_HEAD: usize = 119;
@@ -16,25 +16,40 @@ const MAX_QUOTE: usize = 200;
 pub struct Finding {
     /// The code.
     pub reason: Reason,
-    /// What is so: the annotation, the file, the container.
+    /// The annotation that it is about.
+    pub annotation: &'static str,
+    /// What is so: the file, the container, the policy.
     pub message: String,
     /// What to write or run.
     pub remedy: String,
 }
 
 impl Finding {
-    /// A finding.
+    /// A finding about `tributary.dev/stream`.
     pub fn new(reason: Reason, message: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             reason,
+            annotation: annotation::STREAM,
             message: message.into(),
             remedy: remedy.into(),
         }
     }
 
+    /// The same finding, about another annotation.
+    #[must_use]
+    pub fn about(self, annotation: &'static str) -> Self {
+        Self { annotation, ..self }
+    }
+
     /// The admission warning: one line, its first part at most 119 bytes, then what to do.
     pub fn warning(&self) -> String {
-        let head = clip(format!("tributary: {}: {}", self.reason, self.message), MAX_HEAD);
+        let head = clip(
+            format!(
+                "tributary: {}: {}: {}",
+                self.reason, self.annotation, self.message
+            ),
+            MAX_HEAD,
+        );
         format!("{head}; {}", self.remedy)
     }
 
@@ -151,7 +166,9 @@ mod tests {
         let warning = finding.warning();
         let (head, rest) = warning.split_once("; ").unwrap();
         assert!(
-            head.len() < 120 && head.starts_with("tributary: NoVolume: é") && head.ends_with("..."),
+            head.len() < 120
+                && head.starts_with("tributary: NoVolume: tributary.dev/stream: é")
+                && head.ends_with("..."),
             "{head}"
         );
         assert_eq!(rest, "mount one");

@@ -40,6 +40,14 @@ fn volume_candidates<'f>(container: &'f str, directory: &'f str) -> impl Iterato
     )
 }
 
+/// A name to propose for a volume that a pod's author may add.
+pub fn suggested_volume(container: &str, directory: &str, taken: impl Fn(&str) -> bool) -> String {
+    let stripped =
+        volume_candidates(container, directory).map(|name| name.trim_start_matches(VOLUME).to_owned());
+    let mut free = stripped.filter(|name| !taken(name));
+    free.next().unwrap_or_default()
+}
+
 /// A name for a volume at this directory of this container that is not in `taken`; it is added there.
 pub fn new_volume(container: &str, directory: &str, taken: &mut BTreeSet<String>) -> String {
     let name = volume_candidates(container, directory)

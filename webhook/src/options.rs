@@ -4,7 +4,7 @@ use tributary_crds::{Reason, annotation};
 
 use crate::explain::{Finding, Quoted};
 use crate::pod::Pod;
-use crate::sidecar::streaming::RunAs;
+use crate::user::RunAs;
 
 /// The annotation of a static pod's mirror.
 const MIRROR: &str = "kubernetes.io/config.mirror";
@@ -33,66 +33,62 @@ pub struct Options {
 
 /// Checks that the pod is one that sidecars can be added to.
 pub fn gate(pod: &Pod<'_>) -> Result<(), LeftAlone> {
-    let leave = |reason, message: String, remedy: &str, may_annotate| {
-        Err(LeftAlone {
-            finding: Finding::new(reason, message, remedy),
-            may_annotate,
-        })
-    };
     match pod.annotation(annotation::INJECT) {
         None | Some("true") => {}
         Some("false") => {
-            let message = format!(
-                "{} is \"false\", so {} does nothing",
-                annotation::INJECT,
-                annotation::STREAM
-            );
-            return leave(
+            let message = format!("is \"false\", so {} does nothing", annotation::STREAM);
+            let finding = Finding::new(
                 Reason::InjectionDisabled,
                 message,
                 "remove one of the two annotations",
-                false,
             );
+            return Err(LeftAlone {
+                finding: finding.about(annotation::INJECT),
+                may_annotate: false,
+            });
         }
         Some(other) => {
-            let message = format!(
-                "{} is {}, which says neither yes nor no",
+            let finding = not_understood(
                 annotation::INJECT,
-                Quoted(other)
-            );
-            return leave(
-                Reason::InvalidAnnotation,
-                message,
+                other,
                 "write \"false\", or remove the annotation",
-                true,
             );
+            return Err(LeftAlone {
+                finding,
+                may_annotate: true,
+            });
         }
     }
     if pod.annotation(MIRROR).is_some() {
-        let message = format!(
-            "{} is on a static pod's mirror, which no admission can change",
-            annotation::STREAM
-        );
-        return leave(
+        let remedy = "add the sidecar to the static pod's manifest on the node";
+        let finding = Finding::new(
             Reason::MirrorPod,
-            message,
-            "add the sidecar to the static pod's manifest on the node",
-            false,
+            "no admission can change a static pod's mirror",
+            remedy,
         );
+        return Err(LeftAlone {
+            finding,
+            may_annotate: false,
+        });
     }
     if pod.is_windows() {
-        let message = format!(
-            "{} is on a pod for Windows, for which there is no sidecar",
-            annotation::STREAM
-        );
-        return leave(
-            Reason::WindowsPod,
-            message,
-            "let the application log to stdout",
-            true,
-        );
+        let remedy = "let the application log to stdout";
+        let finding = Finding::new(Reason::WindowsPod, "there is no sidecar for Windows", remedy);
+        return Err(LeftAlone {
+            finding,
+            may_annotate: true,
+        });
     }
     Ok(())
+}
+
+fn not_understood(key: &'static str, value: &str, remedy: &str) -> Finding {
+    Finding::new(
+        Reason::InvalidAnnotation,
+        format!("{} is not understood", Quoted(value)),
+        remedy,
+    )
+    .about(key)
 }
 
 impl Options {
@@ -102,25 +98,22 @@ impl Options {
         if let Some(value) = pod.annotation(annotation::RUN_AS) {
             match parse_run_as(value) {
                 Ok(run_as) => options.run_as = Some(run_as),
-                Err(remedy) => options.invalid(annotation::RUN_AS, value, remedy),
+                Err(remedy) => options
+                    .problems
+                    .push(not_understood(annotation::RUN_AS, value, remedy)),
             }
         }
         match pod.annotation(annotation::MISSING_VOLUME) {
             None => {}
             Some("create") => options.create_volumes = true,
-            Some(other) => options.invalid(
-                annotation::MISSING_VOLUME,
-                other,
-                "write create, or remove the annotation",
-            ),
+            Some(other) => {
+                let remedy = "write create, or remove the annotation";
+                options
+                    .problems
+                    .push(not_understood(annotation::MISSING_VOLUME, other, remedy));
+            }
         }
         options
-    }
-
-    fn invalid(&mut self, key: &str, value: &str, remedy: &str) {
-        let message = format!("{key} is {}, which is not understood", Quoted(value));
-        self.problems
-            .push(Finding::new(Reason::InvalidAnnotation, message, remedy));
     }
 }
 

@@ -130,10 +130,7 @@ impl PolicyIndex {
         }
         Err(Finding::new(
             Reason::NoPolicy,
-            format!(
-                "{} is set, but no LoggingPolicy allows streaming sidecars for this pod",
-                annotation::STREAM
-            ),
+            "no LoggingPolicy allows streaming sidecars for this pod",
             "add `streamingSidecar: {}` to a LoggingPolicy that selects it (`kubectl get lp`)",
         ))
     }
@@ -175,11 +172,8 @@ impl PolicyIndex {
 }
 
 fn unusable(name: &str, problem: &str, remedy: &str) -> Finding {
-    Finding::new(
-        Reason::PolicyNotUsable,
-        format!("{}: policy {} {problem}", annotation::POLICY, Quoted(name)),
-        remedy,
-    )
+    let message = format!("policy {} {problem}", Quoted(name));
+    Finding::new(Reason::PolicyNotUsable, message, remedy).about(annotation::POLICY)
 }
 
 impl CompiledPolicy {

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::EnvVar;
-use serde_json::json;
+use serde::Serialize;
 use tributary_crds::Reason;
-use tributary_crds::annotation::AbsolutePath;
+use tributary_crds::annotation::{self, AbsolutePath};
 
+use crate::directories::{clean, is_within, must_stay, sidecar_prefix};
 use crate::explain::{Finding, Quoted};
 use crate::names;
 use crate::pod::{Container, ContainerList, ContainerRef, Mount, Pod, VolumeKind};
@@ -25,8 +26,10 @@ pub struct Target<'p> {
 pub struct Access {
     /// The volume.
     pub volume: String,
-    /// Where the sidecar mounts it. The file has the same path there as in the application's container.
+    /// Where the sidecar mounts it.
     pub mount_path: String,
+    /// The file or pattern as the sidecar sees it: as the application does, unless the runtime needs that path in the sidecar.
+    pub path: AbsolutePath,
     /// The part of the volume that is mounted.
     pub part: Part,
     /// Whether files may be there from before the pod.
@@ -85,7 +88,7 @@ pub fn solve(pod: &Pod<'_>, targets: &[Target<'_>], create: bool) -> Solution {
         .zip(found)
         .map(|(target, found)| match found? {
             Some(access) => Ok(access),
-            None => created_access(&new_volumes, target).ok_or_else(|| no_volume(target)),
+            None => created_access(&new_volumes, target).ok_or_else(|| no_volume(pod, target)),
         })
         .collect();
     Solution { files, new_volumes }
@@ -97,34 +100,29 @@ fn existing(pod: &Pod<'_>, target: &Target<'_>) -> Result<Option<Access>, Findin
         return check_new_directory(target).map(|()| None);
     };
     let path = Quoted(target.path.as_str());
-    let name = &target.container.container.name;
-    let Some(volume) = pod.volume(&mount.name) else {
-        return Err(Finding::new(
+    let volume = pod.volume(&mount.name).ok_or_else(|| {
+        Finding::new(
             Reason::UnsupportedMount,
+            format!("{path} is on a volume that the pod does not declare"),
             format!(
-                "{path} is on volume {}, which the pod does not declare",
+                "declare volume {}, or correct volumeMounts of the container",
                 Quoted(&mount.name)
             ),
-            format!("declare the volume, or correct volumeMounts of container {name}"),
-        ));
-    };
+        )
+    })?;
     let kind = volume.kind();
     if let VolumeKind::ReadOnly(what) = kind {
-        return Err(not_writable(target, &format!("{what} ({})", Quoted(&mount.name))));
+        return Err(not_writable(target, what));
     }
     if mount.read_only == Some(true) {
-        return Err(not_writable(
-            target,
-            &format!("a read-only mount of volume {}", Quoted(&mount.name)),
-        ));
+        return Err(not_writable(target, "a read-only mount"));
     }
-    let (mount_path, part) = sidecar_mount(target, mount)?;
-    if hides_the_system(&mount_path) {
-        return Err(dangerous(target, &mount_path));
-    }
+    let (at, part) = sidecar_mount(target, mount)?;
+    let prefix = sidecar_prefix(&at);
     Ok(Some(Access {
         volume: mount.name.clone(),
-        mount_path,
+        mount_path: clean(&format!("{prefix}{at}")),
+        path: target.path.below(prefix),
         part,
         outlives_pod: kind == VolumeKind::Outlives,
         empty_dir: kind == VolumeKind::EmptyDir,
@@ -235,7 +233,7 @@ fn references(expression: &str) -> BTreeSet<&str> {
 /// Whether a volume may be created at the target's directory.
 fn check_new_directory(target: &Target<'_>) -> Result<(), Finding> {
     let directory = target.path.directory();
-    if hides_the_system(directory) || hides_the_image(directory) {
+    if must_stay(directory) {
         return Err(dangerous(target, directory));
     }
     if directory.contains(':') {
@@ -246,55 +244,6 @@ fn check_new_directory(target: &Target<'_>) -> Result<(), Finding> {
         ));
     }
     Ok(())
-}
-
-/// Directories that no container may have hidden: the root, the kernel's, and the streamer's own.
-fn hides_the_system(directory: &str) -> bool {
-    matches!(directory, "/" | "/dev" | crate::sidecar::streaming::STREAMER)
-        || is_within(directory, "/proc")
-        || is_within(directory, "/sys")
-}
-
-/// Directories whose content an application cannot run without.
-fn hides_the_image(directory: &str) -> bool {
-    const WITH_ALL_BELOW: [&str; 8] = [
-        "/bin",
-        "/boot",
-        "/dev",
-        "/etc",
-        "/sbin",
-        "/usr/bin",
-        "/usr/sbin",
-        "/usr/share",
-    ];
-    const ALONE: [&str; 13] = [
-        "/home",
-        "/opt",
-        "/root",
-        "/run",
-        "/srv",
-        "/usr",
-        "/usr/local",
-        "/usr/local/bin",
-        "/usr/local/etc",
-        "/usr/local/sbin",
-        "/usr/local/share",
-        "/var",
-        "/var/run",
-    ];
-    let library = |parent: &str| {
-        let below = directory.strip_prefix(parent).unwrap_or_default();
-        below
-            .split('/')
-            .next()
-            .is_some_and(|name| name.starts_with("lib"))
-    };
-    ALONE.contains(&directory)
-        || directory == "/var/lib"
-        || WITH_ALL_BELOW.iter().any(|parent| is_within(directory, parent))
-        || library("/")
-        || library("/usr/")
-        || library("/usr/local/")
 }
 
 /// An emptyDir for each container and each directory that is not below another one of them. A directory below is a part of
@@ -353,9 +302,11 @@ fn created_access(volumes: &[NewVolume], target: &Target<'_>) -> Option<Access> 
     of_container
         .flat_map(|volume| volume.mounts.iter().map(move |mount| (volume, mount)))
         .find_map(|(volume, (path, part))| {
+            let prefix = sidecar_prefix(path);
             (path == target.path.directory()).then(|| Access {
                 volume: volume.name.clone(),
-                mount_path: path.clone(),
+                mount_path: format!("{prefix}{path}"),
+                path: target.path.below(prefix),
                 part: part.clone().map_or(Part::Whole, Part::SubPath),
                 outlives_pod: false,
                 empty_dir: true,
@@ -363,22 +314,43 @@ fn created_access(volumes: &[NewVolume], target: &Target<'_>) -> Option<Access> 
         })
 }
 
-fn no_volume(target: &Target<'_>) -> Finding {
-    let directory = target.path.directory();
-    let name = &target.container.container.name;
-    let volume = names::new_volume(name, directory, &mut BTreeSet::new());
-    let volume = volume.trim_start_matches(names::VOLUME);
-    let declared = json!([{"name": volume, "emptyDir": {}}]);
-    let mounted = json!([{"name": volume, "mountPath": directory}]);
+/// The lines that a pod lacks, in the order in which people write them.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DeclaredVolume<'v> {
+    name: &'v str,
+    empty_dir: BTreeMap<&'v str, &'v str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DeclaredMount<'v> {
+    name: &'v str,
+    mount_path: &'v str,
+}
+
+fn no_volume(pod: &Pod<'_>, target: &Target<'_>) -> Finding {
+    let mount_path = target.path.directory();
+    let container = &target.container.container.name;
+    let name = names::suggested_volume(container, mount_path, |name| pod.volume(name).is_some());
+    // JSON, which is YAML too. Strings and maps always serialize.
+    let volume = serde_json::to_string(&[DeclaredVolume {
+        name: &name,
+        empty_dir: BTreeMap::new(),
+    }])
+    .unwrap_or_default();
+    let mount = serde_json::to_string(&[DeclaredMount {
+        name: &name,
+        mount_path,
+    }])
+    .unwrap_or_default();
     Finding::new(
         Reason::NoVolume,
+        format!("no volume covers {}", Quoted(target.path.as_str())),
         format!(
-            "no volume of container {name} covers {}",
-            Quoted(target.path.as_str())
-        ),
-        format!(
-            "add to the pod's spec volumes: {declared} and to container {name} volumeMounts: {mounted}, or annotate the pod \
-             tributary.dev/missing-volume: create"
+            "add to the pod's spec volumes: {volume} and to container {container} volumeMounts: {mount}, or annotate the pod \
+             {}: create",
+            annotation::MISSING_VOLUME
         ),
     )
 }
@@ -387,11 +359,11 @@ fn not_writable(target: &Target<'_>, on: &str) -> Finding {
     let name = &target.container.container.name;
     Finding::new(
         Reason::NotWritable,
+        format!("{} is on {on}", Quoted(target.path.as_str())),
         format!(
-            "{} is on {on}, which container {name} cannot write",
-            Quoted(target.path.as_str())
+            "container {name} cannot write there; let it log to an emptyDir and annotate that path, or write CONTAINER:/PATH \
+             for the container that writes the file"
         ),
-        "let the application log to an emptyDir and annotate that path, or write CONTAINER:/PATH for the container that writes it",
     )
 }
 
@@ -399,11 +371,11 @@ fn dangerous(target: &Target<'_>, directory: &str) -> Finding {
     Finding::new(
         Reason::DangerousDirectory,
         format!(
-            "{} needs a volume at {}, which must stay as it is",
+            "{} needs a volume over {}",
             Quoted(target.path.as_str()),
             Quoted(directory)
         ),
-        "let the application log to a directory of its own, such as /var/log/app",
+        "that would hide what the image needs; let the application log to a directory of its own, such as /var/log/app",
     )
 }
 
@@ -411,31 +383,229 @@ fn unsupported_variable(target: &Target<'_>, expression: &str, variable: &str) -
     Finding::new(
         Reason::UnsupportedMount,
         format!(
-            "{} is on a mount with subPathExpr {}",
+            "{} is on subPathExpr {}",
             Quoted(target.path.as_str()),
             Quoted(expression)
         ),
         format!(
-            "its variable {} is no literal and no fieldRef in env of container {}; use one of these, or a plain subPath",
+            "its variable {} is neither a literal nor a fieldRef in env of container {}; use one of these, or a plain subPath",
             Quoted(variable),
             target.container.container.name
         ),
     )
 }
 
-/// A mount path without empty components and trailing slashes. A relative one is taken from the root, as the kubelet does.
-fn clean(path: &str) -> String {
-    let components: Vec<&str> = path
-        .split('/')
-        .filter(|component| !matches!(*component, "" | "."))
-        .collect();
-    format!("/{}", components.join("/"))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Whether a directory is another one or below it, by component: `/var/logs` is not within `/var/log`.
-fn is_within(directory: &str, ancestor: &str) -> bool {
-    let Some(rest) = directory.strip_prefix(ancestor) else {
-        return false;
-    };
-    rest.is_empty() || rest.starts_with('/') || ancestor == "/"
+    /// What becomes of one file of container `app`, as one line.
+    fn solved(mounts: &str, volumes: &str, path: &str, create: bool) -> String {
+        let env = r#"[{"name":"A","value":"1"},{"name":"B","value":"$(A)"},{"name":"C"},
+            {"name":"N","valueFrom":{"fieldRef":{"fieldPath":"metadata.name"}}},
+            {"name":"R","valueFrom":{"resourceFieldRef":{"resource":"limits.cpu"}}}]"#;
+        let json = format!(
+            r#"{{"spec":{{"containers":[{{"name":"app","env":{env},"volumeMounts":{mounts}}}],"volumes":{volumes}}}}}"#
+        );
+        let pod = Pod::parse(&json).unwrap();
+        let path = AbsolutePath::parse(path).unwrap();
+        let container = pod.all_containers().next().unwrap();
+        let solution = solve(
+            &pod,
+            &[Target {
+                container,
+                path: &path,
+            }],
+            create,
+        );
+        match &solution.files[0] {
+            Err(finding) => format!("{}", finding.reason),
+            Ok(access) => {
+                let part = match &access.part {
+                    Part::Whole => String::new(),
+                    Part::SubPath(part) => format!("[{part}]"),
+                    Part::SubPathExpr(part, env) => {
+                        let names: Vec<&str> = env.iter().map(|variable| variable.name.as_str()).collect();
+                        format!("[{part} with {}]", names.join(","))
+                    }
+                };
+                let lasting = if access.outlives_pod { " lasting" } else { "" };
+                format!(
+                    "{}{part} at {} for {}{lasting}",
+                    access.volume, access.mount_path, access.path
+                )
+            }
+        }
+    }
+
+    const EMPTY: &str = r#"[{"name":"v","emptyDir":{}}]"#;
+
+    #[test]
+    fn the_mount_that_covers_the_file_is_repeated() {
+        for (mount, path, expected) in [
+            (
+                r#""mountPath":"/var/log""#,
+                "/var/log/a",
+                "v at /var/log for /var/log/a",
+            ),
+            (
+                r#""mountPath":"/var/log/""#,
+                "/var/log/x/y/a",
+                "v at /var/log for /var/log/x/y/a",
+            ),
+            (
+                r#""mountPath":"var/log""#,
+                "/var/log/a",
+                "v at /var/log for /var/log/a",
+            ),
+            (r#""mountPath":"/var/logs""#, "/var/log/a", "NoVolume"),
+            (r#""mountPath":"/var/log/app""#, "/var/log/a", "NoVolume"),
+            (
+                r#""mountPath":"/l","subPath":"x/y""#,
+                "/l/a",
+                "v[x/y] at /l for /l/a",
+            ),
+            (r#""mountPath":"/l","subPath":"""#, "/l/a", "v at /l for /l/a"),
+            (r#""mountPath":"/l","readOnly":true"#, "/l/a", "NotWritable"),
+            (r#""mountPath":"/l","readOnly":false"#, "/l/a", "v at /l for /l/a"),
+            (
+                r#""mountPath":"/l","subPathExpr":"$(A)/$(N)/$(C)""#,
+                "/l/a",
+                "v[$(A)/$(N)/$(C) with A,C,N] at /l for /l/a",
+            ),
+            (
+                r#""mountPath":"/l","subPathExpr":"$$(X)""#,
+                "/l/a",
+                "v[$$(X) with ] at /l for /l/a",
+            ),
+            (
+                r#""mountPath":"/l","subPathExpr":"$(B)""#,
+                "/l/a",
+                "UnsupportedMount",
+            ),
+            (
+                r#""mountPath":"/l","subPathExpr":"$(R)""#,
+                "/l/a",
+                "UnsupportedMount",
+            ),
+            (
+                r#""mountPath":"/l","subPathExpr":"$(FROM_ENV_FROM)""#,
+                "/l/a",
+                "UnsupportedMount",
+            ),
+            (r#""mountPath":"/l/a","subPath":"a""#, "/l/a", "v at /l for /l/a"),
+            (r#""mountPath":"/l/a","subPath":"b""#, "/l/a", "UnsupportedMount"),
+            (
+                r#""mountPath":"/l/a","subPath":"d/a""#,
+                "/l/a",
+                "UnsupportedMount",
+            ),
+            (r#""mountPath":"/l/a""#, "/l/a", "UnsupportedMount"),
+            (
+                r#""mountPath":"/l/a","subPathExpr":"a""#,
+                "/l/a",
+                "UnsupportedMount",
+            ),
+            (
+                r#""mountPath":"/var/run""#,
+                "/var/run/a",
+                "v at /tributary/var/run for /tributary/var/run/a",
+            ),
+            (r#""mountPath":"/""#, "/x/a", "v at /tributary for /tributary/x/a"),
+        ] {
+            assert_eq!(
+                solved(&format!(r#"[{{"name":"v",{mount}}}]"#), EMPTY, path, false),
+                expected,
+                "{mount} {path}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_kind_of_the_volume_counts() {
+        let mount = r#"[{"name":"v","mountPath":"/l"}]"#;
+        for (volume, expected) in [
+            (
+                r#""persistentVolumeClaim":{"claimName":"c"}"#,
+                "v at /l for /l/a lasting",
+            ),
+            (r#""hostPath":{"path":"/x"}"#, "v at /l for /l/a lasting"),
+            (r#""nfs":{"server":"s","path":"/"}"#, "v at /l for /l/a lasting"),
+            (r#""ephemeral":{}"#, "v at /l for /l/a"),
+            (r#""csi":{"driver":"d"}"#, "v at /l for /l/a"),
+            (r#""configMap":{"name":"c"}"#, "NotWritable"),
+            (r#""secret":{"secretName":"s"}"#, "NotWritable"),
+            (r#""projected":{"sources":[]}"#, "NotWritable"),
+            (r#""downwardAPI":{}"#, "NotWritable"),
+            (r#""image":{"reference":"r"}"#, "NotWritable"),
+            (r#""csi":{"driver":"d","readOnly":true}"#, "NotWritable"),
+        ] {
+            assert_eq!(
+                solved(mount, &format!(r#"[{{"name":"v",{volume}}}]"#), "/l/a", true),
+                expected,
+                "{volume}"
+            );
+        }
+        assert_eq!(solved(mount, "[]", "/l/a", true), "UnsupportedMount");
+    }
+
+    #[test]
+    fn the_nearest_mount_wins_and_is_never_shadowed() {
+        let mounts = r#"[{"name":"near","mountPath":"/l/app"},{"name":"far","mountPath":"/l"}]"#;
+        let volumes = r#"[{"name":"far","emptyDir":{}},{"name":"near","configMap":{}}]"#;
+        assert_eq!(solved(mounts, volumes, "/l/a", true), "far at /l for /l/a");
+        assert_eq!(solved(mounts, volumes, "/l/app/a", true), "NotWritable");
+    }
+
+    #[test]
+    fn volumes_are_made_only_when_asked_for_and_where_they_hide_nothing_vital() {
+        for (path, create, expected) in [
+            ("/logs/a", false, "NoVolume"),
+            ("/logs/a", true, "tributary-logs at /logs for /logs/a"),
+            (
+                "/var/log/*.log",
+                true,
+                "tributary-var-log at /var/log for /var/log/*.log",
+            ),
+            ("/a", true, "DangerousDirectory"),
+            ("/etc/nginx/a", true, "DangerousDirectory"),
+            ("/etc/nginx/a", false, "DangerousDirectory"),
+            ("/a:b/c", true, "UnsupportedMount"),
+        ] {
+            assert_eq!(solved("null", "null", path, create), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_proposed_name_is_free() {
+        let finding = |volumes: &str| {
+            let json = format!(r#"{{"spec":{{"containers":[{{"name":"app"}}],"volumes":{volumes}}}}}"#);
+            let pod = Pod::parse(&json).unwrap();
+            let path = AbsolutePath::parse("/var/log/a").unwrap();
+            let container = pod.all_containers().next().unwrap();
+            solve(
+                &pod,
+                &[Target {
+                    container,
+                    path: &path,
+                }],
+                false,
+            )
+            .files
+            .remove(0)
+            .unwrap_err()
+            .remedy
+        };
+        let free = finding("[]");
+        assert!(
+            free.contains(r#"volumes: [{"name":"var-log","emptyDir":{}}]"#),
+            "{free}"
+        );
+        assert!(
+            free.contains(r#"volumeMounts: [{"name":"var-log","mountPath":"/var/log"}]"#),
+            "{free}"
+        );
+        let taken = finding(r#"[{"name":"var-log","hostPath":{"path":"/"}}]"#);
+        assert!(taken.contains(r#"[{"name":"var-log-"#), "{taken}");
+    }
 }

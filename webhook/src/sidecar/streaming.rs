@@ -7,14 +7,13 @@ use k8s_openapi::api::core::v1::{
 use serde_json::{Value, json};
 use tributary_crds::annotation::AbsolutePath;
 
-use crate::pod::{Container, Pod};
+use crate::directories::ELSEWHERE;
+use crate::pod::Container;
+use crate::user::RunAs;
 use crate::volumes::{Access, Part};
 
 /// The program in the sidecar's image.
 pub const STREAMER: &str = "/tributary-streamer";
-/// Whom a sidecar runs as when nothing says otherwise: the customary `nonroot` of images without a user database.
-pub const DEFAULT_USER: i64 = 65_532;
-
 /// One streaming sidecar.
 #[derive(Debug)]
 pub struct StreamingSidecar<'s> {
@@ -22,34 +21,12 @@ pub struct StreamingSidecar<'s> {
     pub name: &'s str,
     /// The image with the streamer.
     pub image: &'s str,
-    /// The file or pattern.
-    pub path: &'s AbsolutePath,
     /// Where the file is.
     pub access: &'s Access,
     /// Whom it runs as.
     pub user: RunAs,
     /// CPU, memory and disk; `None` leaves them to the pod's own.
     pub resources: Option<ResourceRequirements>,
-}
-
-/// Whom a sidecar runs as, never root.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RunAs {
-    /// The user.
-    pub user: i64,
-    /// The first group; `None` leaves it to the image, which is group 0.
-    pub group: Option<i64>,
-}
-
-/// What is known of the application's user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ApplicationUser {
-    /// Not root, and known.
-    Known(RunAs),
-    /// Root.
-    Root,
-    /// Whatever its image says.
-    Unknown,
 }
 
 impl StreamingSidecar<'_> {
@@ -60,7 +37,7 @@ impl StreamingSidecar<'_> {
             image: Some(self.image.to_owned()),
             // Never a reason to wait for a registry when the node has the image.
             image_pull_policy: Some("IfNotPresent".to_owned()),
-            command: Some(command(self.path, self.access.outlives_pod)),
+            command: Some(command(self.access)),
             env: match &self.access.part {
                 Part::SubPathExpr(_, env) if !env.is_empty() => Some(env.clone()),
                 Part::SubPathExpr(..) | Part::SubPath(_) | Part::Whole => None,
@@ -77,10 +54,9 @@ impl StreamingSidecar<'_> {
 }
 
 /// The command line. A volume that outlives the pod may hold files that were printed before, so those begin at their end.
-fn command(path: &AbsolutePath, outlives_pod: bool) -> Vec<String> {
-    // Kubernetes replaces $(NAME) in commands; two dollar signs are one that is not looked at.
-    let path = path.as_str().replace('$', "$$");
-    let options: &[&str] = if outlives_pod {
+fn command(access: &Access) -> Vec<String> {
+    let path = escaped(&access.path);
+    let options: &[&str] = if access.outlives_pod {
         &[STREAMER, "--existing=end", "--"]
     } else {
         &[STREAMER, "--"]
@@ -134,55 +110,38 @@ pub fn is_streaming_sidecar(container: &Container<'_>) -> bool {
     container.is_native_sidecar() && program.is_some_and(|program| program == STREAMER)
 }
 
-/// Whether a container is the sidecar for this file, whatever else was changed in it since.
+/// Whether a container is the sidecar for this file of the application, whatever else was changed in it since.
 pub fn prints(container: &Container<'_>, path: &AbsolutePath) -> bool {
-    let last = container.command.as_ref().and_then(|command| command.last());
-    is_streaming_sidecar(container) && last.is_some_and(|last| *last == path.as_str().replace('$', "$$"))
+    let Some(last) = container.command.as_ref().and_then(|command| command.last()) else {
+        return false;
+    };
+    let path = escaped(path);
+    is_streaming_sidecar(container) && (*last == path || last.strip_prefix(ELSEWHERE) == Some(&path))
 }
 
-/// Whom the application in this container runs as, as far as the pod says.
-pub fn application_user(pod: &Pod<'_>, container: &Container<'_>) -> ApplicationUser {
-    let of_pod = pod.spec.security_context.as_ref();
-    let own = container.security_context.as_ref();
-    let user = own
-        .and_then(|context| context.run_as_user)
-        .or_else(|| of_pod.and_then(|context| context.run_as_user));
-    let group = own
-        .and_then(|context| context.run_as_group)
-        .or_else(|| of_pod.and_then(|context| context.run_as_group));
-    match user {
-        Some(0) => ApplicationUser::Root,
-        Some(user) => ApplicationUser::Known(RunAs { user, group }),
-        None => ApplicationUser::Unknown,
-    }
+/// A path as a command line takes it: Kubernetes replaces `$(NAME)` there, and takes two dollar signs for one.
+fn escaped(path: &AbsolutePath) -> String {
+    path.as_str().replace('$', "$$")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn access(part: Part, outlives_pod: bool) -> Access {
-        Access {
+    fn container(path: &str, part: Part, outlives_pod: bool) -> Value {
+        let access = Access {
             volume: "logs".to_owned(),
             mount_path: "/logs".to_owned(),
+            path: AbsolutePath::parse(path).unwrap(),
             part,
             outlives_pod,
             empty_dir: true,
-        }
-    }
-
-    fn container(path: &str, access: &Access) -> Value {
-        let path = AbsolutePath::parse(path).unwrap();
-        let user = RunAs {
-            user: DEFAULT_USER,
-            group: Some(DEFAULT_USER),
         };
         StreamingSidecar {
             name: "stream-a",
             image: "i",
-            path: &path,
-            access,
-            user,
+            access: &access,
+            user: RunAs::default(),
             resources: None,
         }
         .container()
@@ -190,7 +149,7 @@ mod tests {
 
     #[test]
     fn meets_every_rule_of_restricted() {
-        let context = &container("/logs/a", &access(Part::Whole, false))["securityContext"];
+        let context = &container("/logs/a", Part::Whole, false)["securityContext"];
         assert_eq!(
             *context,
             json!({
@@ -203,7 +162,7 @@ mod tests {
 
     #[test]
     fn opens_no_port_and_has_no_probe() {
-        let container = container("/logs/a", &access(Part::Whole, false));
+        let container = container("/logs/a", Part::Whole, false);
         for field in [
             "ports",
             "livenessProbe",
@@ -219,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_path_is_no_variable_and_no_option() {
-        let command = container("/logs/$(HOME)-$$", &access(Part::Whole, false))["command"].clone();
+        let command = container("/logs/$(HOME)-$$", Part::Whole, false)["command"].clone();
         assert_eq!(
             command,
             json!(["/tributary-streamer", "--", "/logs/$$(HOME)-$$$$"])
@@ -228,7 +187,7 @@ mod tests {
 
     #[test]
     fn old_files_of_a_lasting_volume_are_not_printed_again() {
-        let command = container("/logs/a", &access(Part::Whole, true))["command"].clone();
+        let command = container("/logs/a", Part::Whole, true)["command"].clone();
         assert_eq!(
             command,
             json!(["/tributary-streamer", "--existing=end", "--", "/logs/a"])
@@ -237,9 +196,12 @@ mod tests {
 
     #[test]
     fn knows_its_own_work_again() {
-        let json = container("/logs/$a", &access(Part::SubPath("x".to_owned()), false)).to_string();
+        let json = container("/logs/$a", Part::SubPath("x".to_owned()), false).to_string();
         let container: Container<'_> = serde_json::from_str(&json).unwrap();
         assert!(prints(&container, &AbsolutePath::parse("/logs/$a").unwrap()));
         assert!(!prints(&container, &AbsolutePath::parse("/logs/b").unwrap()));
+        let json = self::container("/tributary/var/run/a", Part::Whole, false).to_string();
+        let elsewhere: Container<'_> = serde_json::from_str(&json).unwrap();
+        assert!(prints(&elsewhere, &AbsolutePath::parse("/var/run/a").unwrap()));
     }
 }

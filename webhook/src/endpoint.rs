@@ -1,0 +1,206 @@
+//! `POST /mutate`: from an HTTP request to its answer.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use json_patch::Patch;
+use tokio::sync::{Semaphore, watch};
+use tributary_crds::Reason;
+
+use crate::cluster_state::ClusterState;
+use crate::decide::{self, Config, Decision};
+use crate::explain::Finding;
+use crate::lifecycle::Phase;
+use crate::metrics::{Metrics, ReviewOutcome};
+use crate::pod::PodError;
+use crate::policies::Namespace;
+use crate::review;
+
+/// The path that the webhook is registered with.
+pub const PATH: &str = "/mutate";
+
+/// How much one request, and all of them together, may ask for.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestLimits {
+    /// Longest body in bytes. An object of at most 1.5 MB in etcd makes a review of at most about 3 MB.
+    pub body: usize,
+    /// Longest time for a body to arrive. The API server gives up after 3 seconds.
+    pub body_time: Duration,
+    /// Requests that are worked on at once; those beyond are answered without a decision.
+    pub at_once: usize,
+}
+
+impl Default for RequestLimits {
+    fn default() -> Self {
+        Self {
+            body: 8 << 20,
+            body_time: Duration::from_secs(3),
+            at_once: 256,
+        }
+    }
+}
+
+/// What a review is answered with.
+pub struct Endpoint {
+    state: Arc<ClusterState>,
+    config: Config,
+    metrics: Metrics,
+    limits: RequestLimits,
+    slots: Semaphore,
+    phase: watch::Receiver<Phase>,
+}
+
+impl Endpoint {
+    /// An endpoint that decides by this state.
+    pub fn new(
+        state: Arc<ClusterState>,
+        config: Config,
+        metrics: Metrics,
+        limits: RequestLimits,
+        phase: watch::Receiver<Phase>,
+    ) -> Self {
+        Self {
+            state,
+            config,
+            metrics,
+            limits,
+            slots: Semaphore::new(limits.at_once),
+            phase,
+        }
+    }
+
+    /// The routes.
+    pub fn router(self) -> Router {
+        let body = DefaultBodyLimit::max(self.limits.body);
+        Router::new()
+            .route(PATH, post(mutate))
+            .layer(body)
+            .with_state(Arc::new(self))
+    }
+}
+
+async fn mutate(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response {
+    let started = Instant::now();
+    let mut response = match endpoint.respond(request, started).await {
+        Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
+        Err(refusal) => {
+            endpoint.metrics.refused(refusal.status().as_u16());
+            refusal
+        }
+    };
+    // The API server keeps connections; one to a replica that is about to end must not be used again.
+    if *endpoint.phase.borrow() != Phase::Serving {
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+    }
+    response
+}
+
+impl Endpoint {
+    async fn respond(&self, request: Request, started: Instant) -> Result<Vec<u8>, Response> {
+        if !is_json(request.headers()) {
+            let problem = "send Content-Type: application/json\n";
+            return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, problem).into_response());
+        }
+        let slot = self.slots.try_acquire();
+        let body = tokio::time::timeout(self.limits.body_time, Bytes::from_request(request, &()))
+            .await
+            .map_err(|_| (StatusCode::REQUEST_TIMEOUT, "the body took too long\n").into_response())?
+            .map_err(IntoResponse::into_response)?;
+        let review = review::Request::parse(&body)
+            .map_err(|error| (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response())?;
+        let (outcome, answer) = if slot.is_err() {
+            (ReviewOutcome::Overloaded, Answer::admit(&overloaded()))
+        } else {
+            match review.pod() {
+                Ok(pod) => self.decide(&review, pod).await,
+                Err(finding) => (ReviewOutcome::Failed, Answer::admit(&finding)),
+            }
+        };
+        self.metrics.reviewed(outcome, &answer.reasons, started.elapsed());
+        Ok(review::answer(&review.uid, &answer.patch, &answer.warnings))
+    }
+
+    async fn decide(&self, review: &review::Request<'_>, pod: &str) -> (ReviewOutcome, Answer) {
+        let name = review.namespace.as_ref().map_or("", Cow::as_ref);
+        let labels = self.state.labels_of(name).await;
+        let namespace = Namespace {
+            name,
+            labels: &labels,
+        };
+        match decide::inject(pod, namespace, &self.state.policies(), &self.config) {
+            Ok(decision) => {
+                tracing::info!(
+                    namespace = name, pod = %decision.pod, outcome = ?decision.outcome, reasons = ?decision.reasons,
+                    "reviewed"
+                );
+                (ReviewOutcome::Decided(decision.outcome), decision.into())
+            }
+            Err(error) => {
+                tracing::error!(namespace = name, %error, "a pod was admitted as it was");
+                (ReviewOutcome::Failed, Answer::admit(&unreadable(&error)))
+            }
+        }
+    }
+}
+
+/// What goes into the review's answer.
+struct Answer {
+    patch: Patch,
+    warnings: Vec<String>,
+    reasons: Vec<Reason>,
+}
+
+impl Answer {
+    /// The pod as it is, with a warning.
+    fn admit(finding: &Finding) -> Self {
+        Self {
+            patch: Patch::default(),
+            warnings: vec![finding.warning()],
+            reasons: vec![finding.reason],
+        }
+    }
+}
+
+impl From<Decision> for Answer {
+    fn from(decision: Decision) -> Self {
+        Self {
+            patch: decision.patch,
+            warnings: decision.warnings,
+            reasons: decision.reasons,
+        }
+    }
+}
+
+fn overloaded() -> Finding {
+    let remedy = "the pod gets no sidecar; create it again later";
+    Finding::new(Reason::Overloaded, "the webhook has too much to do", remedy)
+}
+
+fn unreadable(error: &PodError) -> Finding {
+    let details = error.to_string().escape_debug().to_string();
+    Finding::new(
+        Reason::InternalError,
+        "the pod could not be read, so it gets no sidecar",
+        details,
+    )
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    value
+        .split(';')
+        .next()
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}

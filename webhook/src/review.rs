@@ -1,0 +1,215 @@
+//! The admission review: read without copying the pod, answered with a base64 patch.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use json_patch::Patch;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tributary_crds::Reason;
+
+use crate::explain::Finding;
+
+const API_VERSION: &str = "admission.k8s.io/v1";
+const KIND: &str = "AdmissionReview";
+
+/// Why a body is no review.
+#[derive(Debug, thiserror::Error)]
+pub enum ReviewError {
+    /// Not JSON, or not of a review's shape.
+    #[error("reading the body as an AdmissionReview: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Another kind of object.
+    #[error("the body is {0:?}, not {KIND} of {API_VERSION}; register with admissionReviewVersions: [v1]")]
+    OtherKind(String),
+    /// A review without a request, or a request without a uid to answer to.
+    #[error("the AdmissionReview has no request with a uid")]
+    NoRequest,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope<'a> {
+    #[serde(borrow, default)]
+    api_version: Cow<'a, str>,
+    #[serde(borrow, default)]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    request: Option<Request<'a>>,
+}
+
+/// The request of a review, with its object as it came.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request<'a> {
+    /// What the answer refers to.
+    #[serde(borrow, default)]
+    pub uid: Cow<'a, str>,
+    /// The namespace; the pod's own may still be empty.
+    #[serde(borrow, default)]
+    pub namespace: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    operation: Cow<'a, str>,
+    #[serde(borrow, default)]
+    sub_resource: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    kind: Option<Kind<'a>>,
+    #[serde(borrow)]
+    object: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Kind<'a> {
+    #[serde(borrow, default)]
+    group: Cow<'a, str>,
+    #[serde(borrow, default)]
+    kind: Cow<'a, str>,
+}
+
+impl<'a> Request<'a> {
+    /// Reads a review.
+    pub fn parse(body: &'a [u8]) -> Result<Self, ReviewError> {
+        let envelope: Envelope<'a> = serde_json::from_slice(body)?;
+        if envelope.api_version != API_VERSION || envelope.kind != KIND {
+            let is = format!("{} {}", envelope.api_version, envelope.kind);
+            return Err(ReviewError::OtherKind(is.chars().take(100).collect()));
+        }
+        envelope
+            .request
+            .filter(|request| !request.uid.is_empty())
+            .ok_or(ReviewError::NoRequest)
+    }
+
+    /// The JSON of the pod that is to be created. The error is for the admission's warning: somebody registered this webhook
+    /// for more than it is for.
+    pub fn pod(&self) -> Result<&'a str, Finding> {
+        let is_pod = self
+            .kind
+            .as_ref()
+            .is_some_and(|kind| kind.group.is_empty() && kind.kind == "Pod");
+        let whole = self.sub_resource.as_ref().is_none_or(|part| part.is_empty());
+        match self.object {
+            Some(object) if is_pod && whole && self.operation == "CREATE" => Ok(object.get()),
+            _ => Err(Finding::new(
+                Reason::InternalError,
+                "the webhook was called for something other than the creation of a pod",
+                "register it for CREATE of pods only, as its manifest does",
+            )),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    response: Response<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    uid: &'a str,
+    allowed: bool,
+    // The API server refuses a type without a patch, so both come or neither.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    warnings: &'a [String],
+}
+
+/// The answer to a review, as JSON: always `allowed: true`, because logging stops no workload.
+pub fn answer(uid: &str, patch: &Patch, warnings: &[String]) -> Vec<u8> {
+    // Operations are strings, maps and lists, which always serialize.
+    let operations = |patch| serde_json::to_vec(patch).unwrap_or_default();
+    let patch = (!patch.0.is_empty()).then(|| STANDARD.encode(operations(patch)));
+    let patch_type = patch.as_ref().map(|_| "JSONPatch");
+    let response = Response {
+        uid,
+        allowed: true,
+        patch_type,
+        patch,
+        warnings,
+    };
+    serde_json::to_vec(&Answer {
+        api_version: API_VERSION,
+        kind: KIND,
+        response,
+    })
+    .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn review(request: &Value) -> Vec<u8> {
+        json!({"apiVersion": API_VERSION, "kind": KIND, "request": request})
+            .to_string()
+            .into_bytes()
+    }
+
+    #[test]
+    fn the_pod_keeps_its_bytes() {
+        let body = br#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"u","kind":
+            {"group":"","version":"v1","kind":"Pod"},"operation":"CREATE","namespace":"n","object":{"spec" : {"new":1.0}}}}"#;
+        let request = Request::parse(body).unwrap();
+        assert_eq!(request.pod().unwrap(), r#"{"spec" : {"new":1.0}}"#);
+        assert_eq!(
+            (request.uid.as_ref(), request.namespace.as_deref()),
+            ("u", Some("n"))
+        );
+    }
+
+    #[test]
+    fn what_is_no_review_is_an_error() {
+        for body in [
+            "",
+            "[]",
+            "{",
+            "null",
+            r#"{"kind":"Pod","apiVersion":"v1"}"#,
+            r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1beta1","request":{"uid":"u"}}"#,
+            r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1"}"#,
+            r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":""}}"#,
+        ] {
+            assert!(Request::parse(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn other_objects_are_answered_with_a_warning() {
+        let kind = json!({"group": "", "version": "v1", "kind": "Pod"});
+        for request in [
+            json!({"uid": "u", "operation": "UPDATE", "kind": kind, "object": {}}),
+            json!({"uid": "u", "operation": "CREATE", "kind": kind, "object": null}),
+            json!({"uid": "u", "operation": "CREATE", "kind": kind, "object": {}, "subResource": "eviction"}),
+            json!({"uid": "u", "operation": "CREATE", "kind": {"group": "apps", "kind": "Deployment"}, "object": {}}),
+            json!({"uid": "u"}),
+        ] {
+            let body = review(&request);
+            let finding = Request::parse(&body).unwrap().pod().unwrap_err();
+            assert_eq!(finding.reason, Reason::InternalError);
+        }
+    }
+
+    #[test]
+    fn a_patch_type_comes_with_a_patch_only() {
+        let none: Value = serde_json::from_slice(&answer("u", &Patch::default(), &[])).unwrap();
+        assert_eq!(none["response"], json!({"uid": "u", "allowed": true}));
+        let patch: Patch = serde_json::from_value(json!([{"op": "add", "path": "/a", "value": 1}])).unwrap();
+        let some: Value = serde_json::from_slice(&answer("u", &patch, &["w".to_owned()])).unwrap();
+        assert_eq!(some["response"]["patchType"], "JSONPatch");
+        assert_eq!(some["response"]["warnings"], json!(["w"]));
+        let decoded = STANDARD
+            .decode(some["response"]["patch"].as_str().unwrap())
+            .unwrap();
+        assert_eq!(serde_json::from_slice::<Patch>(&decoded).unwrap(), patch);
+    }
+}

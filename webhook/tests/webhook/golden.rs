@@ -1,0 +1,93 @@
+//! Every pod of the corpus against its golden file, and a second time over its own result.
+//!
+//! `UPDATE_GOLDEN=1 cargo test -p tributary-webhook --test webhook` writes the golden files anew.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use crate::support::{corpus, decide, patched, pods, policies};
+use serde_json::{Value, json};
+use tributary_webhook::Decision;
+
+fn golden(pod: &Value, decision: &Decision) -> String {
+    let document = json!({
+        "outcome": format!("{:?}", decision.outcome),
+        "reasons": decision.reasons,
+        "warnings": decision.warnings,
+        "patch": decision.patch,
+        "pod": patched(pod, decision),
+    });
+    serde_saphyr::to_string(&document).unwrap()
+}
+
+#[test]
+fn corpus_is_as_the_golden_files_say() {
+    let (policies, pods) = (policies(), pods());
+    assert!(pods.len() >= 40, "{} pods", pods.len());
+    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
+    let mut differing = Vec::new();
+    for (name, pod) in &pods {
+        let path = corpus().join("golden").join(name).with_extension("yaml");
+        let now = golden(pod, &decide(pod, &policies));
+        if update {
+            fs::write(&path, &now).unwrap();
+        } else if fs::read_to_string(&path).unwrap_or_default() != now {
+            differing.push(format!("{name}:\n{now}"));
+        }
+    }
+    assert!(
+        differing.is_empty(),
+        "differs from its golden file:\n{}",
+        differing.join("\n")
+    );
+}
+
+#[test]
+fn no_golden_file_is_left_over() {
+    let names: BTreeSet<String> = pods().into_keys().collect();
+    for entry in fs::read_dir(corpus().join("golden")).unwrap() {
+        let path = entry.unwrap().path();
+        assert!(
+            names.contains(path.file_stem().unwrap().to_str().unwrap()),
+            "{} has no input",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn a_second_pass_changes_nothing_and_says_the_same() {
+    let policies = policies();
+    for (name, pod) in pods() {
+        let first = decide(&pod, &policies);
+        let once = patched(&pod, &first);
+        let second = decide(&once, &policies);
+        assert!(
+            second.patch.0.is_empty(),
+            "{name}: {}",
+            serde_json::to_string_pretty(&second.patch).unwrap()
+        );
+        assert_eq!(first.warnings, second.warnings, "{name}");
+        assert_eq!(first.result, second.result, "{name}");
+    }
+}
+
+#[test]
+fn every_warning_is_one_line_that_says_what_to_do() {
+    let policies = policies();
+    for (name, pod) in pods() {
+        for warning in decide(&pod, &policies).warnings {
+            let (head, remedy) = warning
+                .split_once("; ")
+                .unwrap_or_else(|| panic!("{name}: {warning}"));
+            assert!(
+                head.starts_with("tributary: ") && head.len() < 120,
+                "{name}: {head}"
+            );
+            assert!(
+                !remedy.is_empty() && !warning.contains(char::is_control),
+                "{name}: {warning}"
+            );
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The webhook as others see it: decisions about whole pods, and the server over real TLS.
+
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+mod golden;
+mod properties;
+mod serving;
+mod support;

@@ -1,0 +1,271 @@
+//! What holds for every pod, not only for those that somebody thought of.
+
+use crate::support::{decide, patched, policies};
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+/// JSON that no version of Kubernetes knows.
+fn unknown() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>()
+            .prop_filter("JSON has no NaN", |f| f.is_finite())
+            .prop_map(Value::from),
+        ".{0,12}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            proptest::collection::btree_map("[a-z/~]{1,6}", inner, 0..3)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+fn mount() -> impl Strategy<Value = Value> {
+    let path = prop_oneof![
+        Just("/logs"),
+        Just("/logs/app"),
+        Just("/var/log/"),
+        Just("/logs/app/a.log"),
+        Just("/var/run"),
+        Just("/etc"),
+    ];
+    let part = proptest::option::of(prop_oneof![Just("a.log"), Just("sub/dir")]);
+    (0..4_usize, path, part, any::<Option<bool>>(), unknown()).prop_map(
+        |(volume, path, part, read_only, unknown)| {
+            let mut mount = json!({"name": format!("v{volume}"), "mountPath": path, "futureMount": unknown});
+            if let Some(part) = part {
+                mount["subPath"] = part.into();
+            }
+            if let Some(read_only) = read_only {
+                mount["readOnly"] = read_only.into();
+            }
+            mount
+        },
+    )
+}
+
+fn container() -> impl Strategy<Value = Value> {
+    let mounts = proptest::option::of(proptest::collection::vec(mount(), 0..3));
+    let user = proptest::option::of(0..3_i64);
+    (mounts, user, any::<bool>(), unknown()).prop_map(|(mounts, user, sidecar, unknown)| {
+        let mut container = json!({"image": "i", "futureField": unknown});
+        if let Some(mounts) = mounts {
+            container["volumeMounts"] = mounts.into();
+        }
+        if let Some(user) = user {
+            container["securityContext"] = json!({"runAsUser": user});
+        }
+        if sidecar {
+            container["restartPolicy"] = "Always".into();
+        }
+        container
+    })
+}
+
+fn volumes() -> impl Strategy<Value = Value> {
+    let source = prop_oneof![
+        Just(json!({"emptyDir": {}})),
+        Just(json!({"configMap": {"name": "c"}})),
+        Just(json!({"persistentVolumeClaim": {"claimName": "c"}})),
+        Just(json!({"futureVolume": {"a": 1}})),
+    ];
+    proptest::collection::vec(source, 0..4).prop_map(|sources| {
+        let named = sources.into_iter().enumerate().map(|(index, mut source)| {
+            source["name"] = format!("v{index}").into();
+            source
+        });
+        Value::Array(named.collect())
+    })
+}
+
+fn annotation() -> impl Strategy<Value = String> {
+    let file = prop_oneof![
+        Just("/logs/app/a.log"),
+        Just("/logs/b.log"),
+        Just("/logs/app/*.log"),
+        Just("/var/run/c.log"),
+        Just("c1:/logs/app/a.log"),
+        Just("i0:/new/deep/d.log"),
+        Just("/new/e.log"),
+        Just("nobody:/x/y"),
+        Just("/f.log"),
+        Just("/logs/A.LOG"),
+        Just("/logs/a-log"),
+        Just("/logs/$(X)"),
+    ];
+    let files = proptest::collection::vec(file, 1..6).prop_map(|files| files.join(","));
+    prop_oneof![8 => files, 1 => ".{0,300}"]
+}
+
+prop_compose! {
+    fn pod()(
+        mut containers in proptest::collection::vec(container(), 1..3),
+        mut init in proptest::option::of(proptest::collection::vec(container(), 0..3)),
+        volumes in proptest::option::of(volumes()),
+        annotation in annotation(),
+        create in any::<bool>(),
+        labels in any::<bool>(),
+        unknown in unknown(),
+    ) -> Value {
+        let name = |list: &mut Vec<Value>, prefix: &str| {
+            for (index, container) in list.iter_mut().enumerate() {
+                container["name"] = format!("{prefix}{index}").into();
+            }
+        };
+        name(&mut containers, "c");
+        let mut spec = json!({"containers": containers, "futureSpec": unknown});
+        if let Some(init) = &mut init {
+            name(init, "i");
+            spec["initContainers"] = init.clone().into();
+        }
+        if let Some(volumes) = volumes {
+            spec["volumes"] = volumes;
+        }
+        let mut metadata = json!({"name": "p", "namespace": "shop", "annotations": {"tributary.dev/stream": annotation}});
+        if create {
+            metadata["annotations"]["tributary.dev/missing-volume"] = "create".into();
+        }
+        if labels {
+            metadata["labels"] = json!({"a": "b"});
+        }
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+    }
+}
+
+/// Takes out of a patched pod what the patch may have added, and nothing else.
+fn without_additions(mut pod: Value, before: &Value) -> Value {
+    let strip_keys = |map: &mut Map<String, Value>, original: &Value| {
+        map.retain(|key, _| {
+            let ours = key.starts_with("tributary.dev/") || key == "kubectl.kubernetes.io/default-container";
+            !ours || original.get(key).is_some()
+        });
+    };
+    for map in ["labels", "annotations"] {
+        if let Some(Value::Object(entries)) = pod["metadata"].get_mut(map) {
+            strip_keys(entries, &before["metadata"][map]);
+        }
+    }
+    let spec = pod["spec"].as_object_mut().unwrap();
+    let is_new = |list: &str, item: &Value| {
+        let known = before["spec"][list].as_array().into_iter().flatten();
+        !known.into_iter().any(|original| original["name"] == item["name"])
+    };
+    for list in ["initContainers", "volumes"] {
+        if let Some(Value::Array(items)) = spec.get_mut(list) {
+            items.retain(|item| !is_new(list, item));
+        }
+    }
+    for list in ["containers", "initContainers"] {
+        for container in spec
+            .get_mut(list)
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            if let Some(Value::Array(mounts)) = container.get_mut("volumeMounts") {
+                mounts.retain(|mount| !mount["name"].as_str().unwrap().starts_with("tributary-"));
+            }
+        }
+    }
+    pod
+}
+
+/// Empty lists and maps that were made to hold an addition count as absent.
+fn without_empty_parents(mut pod: Value) -> Value {
+    let drop_empty = |value: &mut Value, key: &str| {
+        let empty = value.get(key).is_some_and(|held| match held {
+            Value::Array(items) => items.is_empty(),
+            Value::Object(entries) => entries.is_empty(),
+            _ => false,
+        });
+        if empty {
+            value.as_object_mut().unwrap().remove(key);
+        }
+    };
+    drop_empty(&mut pod["metadata"], "labels");
+    for list in ["containers", "initContainers"] {
+        for container in pod["spec"]
+            .get_mut(list)
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            drop_empty(container, "volumeMounts");
+        }
+    }
+    drop_empty(&mut pod["spec"], "volumes");
+    drop_empty(&mut pod["spec"], "initContainers");
+    pod
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn a_patched_pod_keeps_everything_and_a_second_pass_adds_nothing(pod in pod()) {
+        let policies = policies();
+        let first = decide(&pod, &policies);
+        let once = patched(&pod, &first);
+        prop_assert_eq!(
+            without_empty_parents(without_additions(once.clone(), &pod)),
+            without_empty_parents(pod.clone())
+        );
+        let second = decide(&once, &policies);
+        prop_assert!(second.patch.0.is_empty(), "{:?}", second.patch);
+        prop_assert_eq!(first.result, second.result);
+    }
+
+    #[test]
+    fn what_is_added_is_sound(pod in pod()) {
+        let decision = decide(&pod, &policies());
+        let after = patched(&pod, &decision);
+        let spec = &after["spec"];
+        let containers = || ["containers", "initContainers"].into_iter().flat_map(|list| spec[list].as_array().into_iter().flatten());
+        let mut names: Vec<&str> = containers().map(|c| c["name"].as_str().unwrap()).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        prop_assert_eq!(names.len(), count, "container names are unique");
+        let volumes: Vec<&str> =
+            spec["volumes"].as_array().into_iter().flatten().map(|v| v["name"].as_str().unwrap()).collect();
+        for sidecar in containers().filter(|c| c["command"][0] == "/tributary-streamer") {
+            prop_assert_eq!(&sidecar["securityContext"]["runAsNonRoot"], &json!(true));
+            prop_assert!(sidecar["securityContext"]["runAsUser"].as_i64().unwrap() > 0);
+            for mount in sidecar["volumeMounts"].as_array().unwrap() {
+                prop_assert_eq!(&mount["readOnly"], &json!(true));
+                prop_assert!(volumes.contains(&mount["name"].as_str().unwrap()));
+            }
+        }
+    }
+
+    #[test]
+    fn every_file_is_accounted_for(pod in pod()) {
+        let decision = decide(&pod, &policies());
+        let told = decision.result.files.len() + decision.result.pod.len();
+        prop_assert!(told > 0, "no silent skip");
+        for finding in decision.result.files.iter().filter(|file| file.sidecar.is_none()) {
+            let reason = finding.reason.as_str();
+            prop_assert!(decision.warnings.iter().any(|warning| warning.contains(reason)), "{reason}");
+        }
+    }
+
+    #[test]
+    fn hostile_annotations_do_no_harm(value in any::<String>(), other in any::<String>()) {
+        let pod = json!({
+            "metadata": {"annotations": {
+                "tributary.dev/stream": value, "tributary.dev/policy": other, "tributary.dev/run-as": other,
+                "tributary.dev/missing-volume": other, "tributary.dev/result": value, "tributary.dev/inject": "true",
+                "kubectl.kubernetes.io/default-container": other
+            }},
+            "spec": {"containers": [{"name": "app"}]}
+        });
+        let decision = decide(&pod, &policies());
+        for warning in &decision.warnings {
+            prop_assert!(!warning.contains(char::is_control), "{warning:?}");
+        }
+    }
+}
