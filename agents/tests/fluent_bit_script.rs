@@ -141,6 +141,23 @@ fn outputs_get_the_shape_that_they_ask_for() {
 }
 
 #[test]
+fn a_static_pod_has_the_uid_of_its_mirror() {
+    let lua = load(&rendered(&json!({}), &json!([])));
+    let raw = record(&lua, "hello", &BTreeMap::new());
+    raw.get::<Table>("kubernetes")
+        .unwrap()
+        .set("pod_id", "0a0b0c0d-9999")
+        .unwrap();
+    let standard: mlua::Function = lua.globals().get("standard").unwrap();
+    let tag = "kube.var.log.pods.kube-system_etcd-node-1_0123456789abcdef0123456789abcdef.etcd.0.log";
+    let (_, _, record): (i64, Value, Table) = standard.call((tag, time(&lua), raw)).unwrap();
+    assert_eq!(
+        to_json(&Value::Table(record))["kubernetes"]["pod_id"],
+        "0a0b0c0d-9999"
+    );
+}
+
+#[test]
 fn a_line_that_is_not_the_runtimes_is_kept() {
     let lua = load(&rendered(&json!({}), &json!([])));
     let raw = lua.create_table_from([("log", "garbage")]).unwrap();

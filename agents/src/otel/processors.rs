@@ -33,7 +33,7 @@ pub fn k8s_attributes(pipeline: &Pipeline) -> Value {
         "extract": {"metadata": ["k8s.pod.uid"], "labels": labels},
         "pod_association": [
             {"sources": [{"from": "resource_attribute", "name": "k8s.pod.uid"}]},
-            // The log directory of a static pod carries another uid than its mirror in the API server.
+            // For static pods: see `identify`.
             {"sources": [
                 {"from": "resource_attribute", "name": "k8s.namespace.name"},
                 {"from": "resource_attribute", "name": "k8s.pod.name"},
@@ -62,7 +62,18 @@ pub fn identify() -> Value {
     let attribute = |key: &str| format!("resource.attributes[{}]", ottl::literal(key));
     let mut of_resource = Vec::new();
     for (group, name) in IDENTITY {
-        of_resource.push(format!("set({}, {})", attribute(name), attribute(group)));
+        // The log directory of a static pod carries a hash, not the uid of its mirror in the API server: without a uid
+        // here, the pod is found by its name, and gets the mirror's uid.
+        let condition = if group == "uid" {
+            format!(" where IsMatch({}, \"-\")", attribute(group))
+        } else {
+            String::new()
+        };
+        of_resource.push(format!(
+            "set({}, {}){condition}",
+            attribute(name),
+            attribute(group)
+        ));
         of_resource.push(format!(
             "delete_key(resource.attributes, {})",
             ottl::literal(group)

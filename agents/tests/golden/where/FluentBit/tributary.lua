@@ -69,9 +69,13 @@ for name in pairs(sets) do
 end
 
 -- Makes the standard record of what the tail input and the kubernetes filter found, and drops what is not selected. Only the
--- labels come from the filter: all else is in the tag, which is the path of the log.
+-- labels come from the filter (and a static pod's uid): all else is in the tag, which is the path of the log.
 function standard(tag, timestamp, record)
   local namespace, pod, uid, container = tag:match("^kube%.var%.log%.pods%.([^_]+)_([^_]+)_([^_%.]+)%.([^%.]+)%.")
+  if uid and not uid:find("-", 1, true) then
+    -- The log directory of a static pod carries a hash, not the uid of its mirror in the API server.
+    uid = at(record, {"kubernetes", "pod_id"}) or uid
+  end
   local standard = {
     time = string.format("%s.%09dZ", os.date("!%Y-%m-%dT%H:%M:%S", timestamp.sec), timestamp.nsec),
     stream = record.stream,
