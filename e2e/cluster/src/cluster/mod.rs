@@ -21,12 +21,13 @@ use std::{
 
 use kube::Client;
 use sha2::{Digest as _, Sha256};
-use tokio::process::Command;
+use tokio::{net::TcpStream, process::Command};
 
 use self::{credentials::Credentials, node::Node, slot::Slot};
 use crate::{
     command,
     components::Progress,
+    daemon,
     error::Error,
     hex::hex,
     images::Image,
@@ -69,6 +70,8 @@ impl Default for Options {
 
 /// How long the API server may take after it was started again.
 const RESTART_PATIENCE: Duration = Duration::from_secs(60);
+/// Where kubelet listens.
+const KUBELET_PORT: u16 = 10250;
 /// How often a condition is looked at.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -210,8 +213,7 @@ impl Cluster {
         self.node.stop(name, true).await
     }
 
-    /// Starts a process again that has ended. Waits until it answers if others end without it: kube-apiserver, and
-    /// containerd for kubelet.
+    /// Starts a process again that has ended, and waits for kube-apiserver, containerd and kubelet until they answer.
     pub async fn start_process(&mut self, name: &str) -> Result<(), Error> {
         self.node.restart(name)?;
         match name {
@@ -220,8 +222,27 @@ impl Cluster {
                 ready::api_server(&self.client, RESTART_PATIENCE, || self.node.check(), &log).await
             }
             "containerd" => start::wait_for_containerd(&mut self.node).await,
+            "kubelet" => self.wait_for_kubelet().await,
             _ => Ok(()),
         }
+    }
+
+    /// Waits until kubelet listens, which it does once containerd has answered it; before, it ends when it does not.
+    async fn wait_for_kubelet(&mut self) -> Result<(), Error> {
+        let address = format!("{}:{KUBELET_PORT}", self.node_address());
+        let deadline = Instant::now() + RESTART_PATIENCE;
+        while TcpStream::connect(&address).await.is_err() {
+            self.node.check()?;
+            if Instant::now() > deadline {
+                let problem = format!(
+                    "does not listen on {address} after {} s",
+                    RESTART_PATIENCE.as_secs()
+                );
+                return Err(daemon::not_ready("kubelet", problem, &self.node.log("kubelet")));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
     }
 
     /// An error, with the end of its log, if a process has ended that was not stopped on purpose.
