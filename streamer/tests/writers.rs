@@ -60,9 +60,27 @@ impl Streamer {
             stdout,
             stderr,
         };
-        // Until it handles signals and has looked once.
-        sleep(Duration::from_millis(150));
+        streamer.await_first_look();
         streamer
+    }
+
+    /// What is there at the first look counts as history: writers start after it. The look follows the signal handlers.
+    fn await_first_look(&self) {
+        const SIGTERM: u32 = 15;
+        for _ in 0..100 {
+            let status =
+                std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a status");
+            let caught = status
+                .lines()
+                .find_map(|line| line.strip_prefix("SigCgt:"))
+                .expect("signals");
+            let caught = u64::from_str_radix(caught.trim(), 16).expect("a mask");
+            sleep(Duration::from_millis(50));
+            if caught & (1 << (SIGTERM - 1)) != 0 {
+                return;
+            }
+        }
+        panic!("no signal handler after five seconds");
     }
 
     fn stop(self) -> Ended {
@@ -247,6 +265,60 @@ fn copytruncate_while_nothing_is_written_loses_nothing() {
     let ended = streamer.stop();
     ended.assert_complete(writer.next);
     ended.assert_in_order();
+}
+
+#[test]
+fn copytruncate_under_load_loses_only_what_no_copy_has() {
+    let (_directory, path) = scratch();
+    let streamer = Streamer::start([&path]);
+    let mut writer = Writer::open(&path);
+    let file = path.clone();
+    let load = std::thread::spawn(move || {
+        writer.load(Duration::from_secs(3));
+        writer.next
+    });
+    for _ in 0..8 {
+        sleep(Duration::from_millis(330));
+        let copy = file.with_extension("copy");
+        std::fs::copy(&file, &copy).expect("a copy");
+        shift_names(&file, 20);
+        std::fs::rename(&copy, numbered(&file, 1)).expect("a copy");
+        OpenOptions::new()
+            .write(true)
+            .open(&file)
+            .expect("a file")
+            .set_len(0)
+            .expect("a truncation");
+    }
+    let written = load.join().expect("a writer");
+    let ended = streamer.stop();
+    let mut seen = vec![0_u32; usize::try_from(written).unwrap()];
+    ended
+        .stdout
+        .lines()
+        .filter_map(parse)
+        .for_each(|number| seen[number] += 1);
+    assert!(seen.iter().all(|&count| count <= 1), "doubled");
+    let mut kept = 0;
+    for held in (1..=8)
+        .map(|number| numbered(&path, number))
+        .chain([path.clone()])
+    {
+        let content = std::fs::read_to_string(&held).expect("a file");
+        for number in content.lines().filter_map(parse) {
+            assert_eq!(
+                seen[number],
+                1,
+                "line {number} is in {} and did not come out",
+                held.display()
+            );
+            kept += 1;
+        }
+    }
+    assert!(
+        kept > written / 2,
+        "only {kept} of {written} lines are on the disk: nothing was shown"
+    );
 }
 
 #[test]
