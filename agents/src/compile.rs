@@ -18,8 +18,8 @@ use crate::url::Url;
 
 /// The memory limit of an agent whose policy sets none, as the policy's documentation says.
 const DEFAULT_MEMORY_LIMIT: u64 = 512 << 20;
-/// Less memory than this leaves an engine nothing to work with.
-const LEAST_MEMORY_LIMIT: u64 = 64 << 20;
+/// An idle collector uses some 50 MiB; with less than this it would hold its receiver back all the time.
+const LEAST_MEMORY_LIMIT: u64 = 128 << 20;
 /// The smallest buffer that holds a batch of the longest lines.
 const LEAST_BUFFER: u64 = 16 << 20;
 /// Beyond it, sizes do not fit the engines' signed numbers.
@@ -98,7 +98,7 @@ fn memory_limit(agent: &NodeAgent) -> Result<u64, CompileError> {
             CompileError::field(
                 "spec.nodeAgent.pod.resources.limits.memory",
                 format!("is {:?}", quantity.0),
-                "write a size of at least 64Mi",
+                "write a size of at least 128Mi",
             )
         })
 }

@@ -169,6 +169,19 @@ impl Pipeline {
             .collect()
     }
 
+    /// The keys of pod labels that the selection or a condition looks at.
+    pub fn pod_labels(&self) -> BTreeSet<&str> {
+        let conditions = self.outputs.iter().flat_map(|output| &output.conditions);
+        self.selection
+            .iter()
+            .chain(conditions)
+            .filter_map(|predicate| match &predicate.subject {
+                Subject::Record(Field::Label(key)) => Some(key.as_str()),
+                Subject::Record(_) | Subject::NamespaceLabel(_) => None,
+            })
+            .collect()
+    }
+
     /// Whether an output writes files to the node.
     pub fn writes_files(&self) -> bool {
         self.outputs

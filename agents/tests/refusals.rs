@@ -195,6 +195,23 @@ fn conditions_that_mean_nothing_are_refused() {
 }
 
 #[test]
+fn too_little_memory_is_refused() {
+    let limited = |memory: &str| {
+        json!({
+            "nodeAgent": {"pod": {"resources": {"limits": {"memory": memory}}}},
+            "outputs": [{"name": "a", "stdout": {}}],
+        })
+    };
+    let message = error(limited("100Mi")).to_string();
+    assert!(
+        message.contains("spec.nodeAgent.pod.resources.limits.memory is \"100Mi\""),
+        "{message}"
+    );
+    let spec: LoggingPolicySpec = serde_json::from_value(limited("1Gi")).unwrap();
+    assert_eq!(compile("test", &spec).unwrap().memory_limit, 1 << 30);
+}
+
+#[test]
 fn outputs_are_told_apart() {
     let twice =
         |first: Value, second: Value| error(json!({"nodeAgent": {}, "outputs": [first, second]})).to_string();

@@ -157,7 +157,7 @@ fn admissible(engine: &str, texts: Vec<String>) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn text_stays_text_in_the_collector(texts in prop::collection::vec(text(), 5)) {

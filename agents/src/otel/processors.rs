@@ -19,10 +19,19 @@ pub fn k8s_attributes(pipeline: &Pipeline) -> Value {
         "key_regex": text("^(.*)$"),
         "tag_name": text(&format!("{}$1", ottl::POD_LABEL_PREFIX)),
     })];
-    for key in pipeline.namespace_labels() {
-        let tag_name = text(&format!("{}{key}", ottl::NAMESPACE_LABEL_PREFIX));
-        labels.push(json!({"from": "namespace", "key": text(key), "tag_name": tag_name}));
-    }
+    // The rule above leaves out labels with empty values, which selectors and conditions must see.
+    labels.extend(
+        pipeline
+            .pod_labels()
+            .into_iter()
+            .map(|key| label("pod", ottl::POD_LABEL_PREFIX, key)),
+    );
+    let of_namespaces = pipeline.namespace_labels();
+    labels.extend(
+        of_namespaces
+            .into_iter()
+            .map(|key| label("namespace", ottl::NAMESPACE_LABEL_PREFIX, key)),
+    );
     json!({
         "auth_type": "serviceAccount",
         // The agent needs to know the pods of its own node only.
@@ -40,6 +49,11 @@ pub fn k8s_attributes(pipeline: &Pipeline) -> Value {
             ]},
         ],
     })
+}
+
+/// The rule that extracts one label.
+fn label(from: &str, prefix: &str, key: &str) -> Value {
+    json!({"from": from, "key": text(key), "tag_name": text(&format!("{prefix}{key}"))})
 }
 
 /// Drops records that do not meet every predicate.
