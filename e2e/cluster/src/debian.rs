@@ -41,7 +41,7 @@ pub async fn ensure(packages: &[&str], progress: &Progress) -> Result<(), Error>
         });
     }
     let names = missing.join(" ");
-    eprintln!("installing Debian packages that are missing: {names}");
+    progress.say(&format!("installing Debian packages that are missing: {names}"));
     progress
         .during("reading Debian's package lists", None, apt(&["update"], &[]))
         .await?;

@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    io::IsTerminal as _,
+    io::{IsTerminal as _, Write as _},
     time::{Duration, Instant},
 };
 
@@ -28,6 +28,12 @@ impl Progress {
         }
     }
 
+    /// Says one thing.
+    pub fn say(&self, text: &str) {
+        // Not by `eprintln!`, which a test would keep to itself; and whom would a failure to say it be told to?
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
+
     /// Waits for `work` and shows `what` is being done, for how long, and how long it takes as a rule.
     pub async fn during<T>(
         &self,
@@ -48,18 +54,18 @@ impl Progress {
             bar.enable_steady_tick(TICK);
             let result = work.await;
             bar.finish_and_clear();
-            eprintln!("{what}: {}", seconds(start.elapsed()));
+            self.say(&format!("{what}: {}", seconds(start.elapsed())));
             return result;
         }
-        eprintln!("{what}{usual}");
+        self.say(&format!("{what}{usual}"));
         tokio::pin!(work);
         loop {
             match tokio::time::timeout(LINE, &mut work).await {
                 Ok(result) => {
-                    eprintln!("{what}: {}", seconds(start.elapsed()));
+                    self.say(&format!("{what}: {}", seconds(start.elapsed())));
                     return result;
                 }
-                Err(_) => eprintln!("{what}: {} so far{usual}", seconds(start.elapsed())),
+                Err(_) => self.say(&format!("{what}: {} so far{usual}", seconds(start.elapsed()))),
             }
         }
     }
