@@ -1,0 +1,5 @@
+//! Level 2: against an API server that is played by the test. A missing call and an extra call both fail.
+
+mod api_server;
+mod leader;
+mod reconcile;
