@@ -8,6 +8,7 @@ mod fixture;
 mod install;
 mod operator;
 mod rbac;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -16,7 +17,7 @@ use libtest_mimic::{Arguments, Trial};
 
 /// Each module of tests, by the function that lists them.
 const MODULES: &[fn(&Fixture) -> Vec<Trial>] =
-    &[crd::trials, install::trials, operator::trials, rbac::trials];
+    &[crd::trials, install::trials, operator::trials, rbac::trials, webhook::trials];
 
 fn main() -> ExitCode {
     // It fails only when a provider is installed already, which is as good.

@@ -1,0 +1,302 @@
+//! The webhook as the real API server calls it: with the shipped registration, under the shipped rights.
+
+mod corpus;
+mod stage;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Context as _, ensure};
+use k8s_openapi::api::core::v1::{Namespace as CoreNamespace, ResourceQuota, ServiceAccount};
+use kube::api::{Api, Patch, PatchParams, PostParams};
+use libtest_mimic::Trial;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::OnceCell;
+use tributary_crds::names::SYSTEM_NAMESPACE;
+use tributary_webhook::policies::{Labels, Namespace, PolicyIndex};
+use tributary_webhook::{Config, inject};
+
+use crate::fixture::{Fixture, eventually};
+use stage::{IMAGE, Stage};
+
+/// The stage is made by the first test that needs it, and ends after the last.
+type SharedStage = Arc<OnceCell<Stage>>;
+
+pub fn trials(fixture: &Fixture) -> Vec<Trial> {
+    let shared = SharedStage::default();
+    let trial = |name: &str, test: for<'s> fn(&'s Stage) -> Test<'s>| {
+        let shared = Arc::clone(&shared);
+        fixture.trial(name, move |_| async move {
+            test(shared.get_or_try_init(Stage::start).await?).await
+        })
+    };
+    vec![
+        trial("webhook::corpus_under_restricted", |stage| {
+            Box::pin(corpus_under_restricted(stage))
+        }),
+        trial("webhook::corpus_without_pod_security", |stage| {
+            Box::pin(corpus_without_pod_security(stage))
+        }),
+        trial("webhook::a_quota_is_met", |stage| Box::pin(a_quota_is_met(stage))),
+        trial("webhook::only_pods_that_ask_are_reviewed", |stage| {
+            Box::pin(only_pods_that_ask_are_reviewed(stage))
+        }),
+        trial("webhook::rotation_fails_no_admission", |stage| {
+            Box::pin(rotation_fails_no_admission(stage))
+        }),
+        trial("webhook::a_webhook_that_is_down_stops_no_pod", |stage| {
+            Box::pin(a_webhook_that_is_down_stops_no_pod(stage))
+        }),
+    ]
+}
+
+type Test<'s> = std::pin::Pin<Box<dyn Future<Output = anyhow::Result<()>> + 's>>;
+
+const RESTRICTED: (&str, &str) = ("pod-security.kubernetes.io/enforce", "restricted");
+
+async fn corpus_under_restricted(stage: &Stage) -> anyhow::Result<()> {
+    stage
+        .control_plane
+        .create_namespace("restricted", &[RESTRICTED])
+        .await?;
+    let admitted = check_corpus(stage, |pod| corpus::restricted(pod, "restricted"), "restricted").await?;
+    ensure!(
+        admitted >= 30,
+        "only {admitted} pods of the corpus could be tried"
+    );
+    Ok(())
+}
+
+async fn corpus_without_pod_security(stage: &Stage) -> anyhow::Result<()> {
+    stage.control_plane.create_namespace("free", &[]).await?;
+    let in_namespace = |mut pod: Value| {
+        pod["metadata"]["namespace"] = "free".into();
+        pod
+    };
+    let admitted = check_corpus(stage, in_namespace, "free").await?;
+    ensure!(
+        admitted >= 35,
+        "only {admitted} pods of the corpus could be tried"
+    );
+    Ok(())
+}
+
+/// Every pod that the API server takes without our annotations it takes with them too, and what comes out is what the
+/// webhook's library says; taken again, it does not change. Returns how many pods were tried.
+async fn check_corpus(
+    stage: &Stage,
+    prepare: impl Fn(Value) -> Value,
+    namespace: &str,
+) -> anyhow::Result<usize> {
+    let policies = corpus::policies()?.into_iter();
+    let stored = policies.map(|policy| (policy.metadata.name.clone().unwrap_or_default(), Ok(policy)));
+    let index = PolicyIndex::compile(&stored.collect::<std::collections::BTreeMap<_, _>>());
+    let labels = Labels::from([("kubernetes.io/metadata.name".to_owned(), namespace.to_owned())]);
+    let config = Config {
+        streamer_image: IMAGE.to_owned(),
+    };
+    stage
+        .until_called(&prepare(corpus::pods()?["sub-path"].clone()))
+        .await?;
+    let mut tried = 0;
+    for (name, pod) in corpus::pods()? {
+        let pod = prepare(pod);
+        if !stage
+            .create(&corpus::unannotated(pod.clone()), false)
+            .await?
+            .admitted
+        {
+            continue;
+        }
+        tried += 1;
+        let admission = stage.create(&pod, false).await?;
+        ensure!(
+            admission.admitted,
+            "{name} is not admitted with our annotations: {}",
+            admission.pod["message"]
+        );
+        let namespace = Namespace {
+            name: namespace,
+            labels: &labels,
+        };
+        let expected = inject(&pod.to_string(), namespace, &index, &config)?;
+        let warnings = |list: &[String]| list.iter().cloned().collect::<BTreeSet<_>>();
+        ensure!(
+            warnings(&admission.warnings) == warnings(&expected.warnings),
+            "{name}: warned {:#?}, expected {:#?}",
+            admission.warnings,
+            expected.warnings
+        );
+        let sidecars: Vec<&str> = expected
+            .result
+            .files
+            .iter()
+            .filter_map(|file| file.sidecar.as_deref())
+            .collect();
+        let found = admission.sidecars();
+        ensure!(
+            found.len() == sidecars.len() && sidecars.iter().all(|sidecar| found.contains(sidecar)),
+            "{name}: {found:?}, expected {sidecars:?}"
+        );
+        let again = stage.create(&created_anew(&admission.pod), false).await?;
+        ensure!(
+            again.admitted,
+            "{name} is not admitted again: {}",
+            again.pod["message"]
+        );
+        ensure!(
+            again.pod["spec"] == admission.pod["spec"],
+            "{name} changes when it is admitted again"
+        );
+    }
+    Ok(tried)
+}
+
+/// A pod as it came out of admission, to be created once more.
+fn created_anew(pod: &Value) -> Value {
+    let metadata = &pod["metadata"];
+    let kept = json!({
+        "name": "again", "namespace": metadata["namespace"], "labels": metadata["labels"],
+        "annotations": metadata["annotations"]
+    });
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": kept, "spec": pod["spec"]})
+}
+
+/// The sidecar has requests and limits, so a quota takes it.
+async fn a_quota_is_met(stage: &Stage) -> anyhow::Result<()> {
+    let name = "quota";
+    stage.control_plane.create_namespace(name, &[RESTRICTED]).await?;
+    let hard = json!({"requests.cpu": "1", "requests.memory": "1Gi", "limits.cpu": "2", "limits.memory": "2Gi", "pods": "9"});
+    let quota: ResourceQuota =
+        serde_json::from_value(json!({"metadata": {"name": name}, "spec": {"hard": hard}}))?;
+    let quotas: Api<ResourceQuota> = Api::namespaced(stage.client(), name);
+    quotas.create(&PostParams::default(), &quota).await?;
+    // What a controller does in a whole cluster.
+    let used = json!({"requests.cpu": "0", "requests.memory": "0", "limits.cpu": "0", "limits.memory": "0", "pods": "0"});
+    let status = json!({"status": {"hard": hard, "used": used}});
+    quotas
+        .patch_status(name, &PatchParams::default(), &Patch::Merge(status))
+        .await?;
+
+    let pod = corpus::restricted(corpus::pods()?["restricted-deployment"].clone(), name);
+    stage.until_called(&pod).await?;
+    let admission = stage.create(&pod, true).await?;
+    ensure!(admission.admitted, "{}", admission.pod["message"]);
+    ensure!(
+        admission.sidecars() == ["stream-access-log"],
+        "{:?}",
+        admission.sidecars()
+    );
+    let used = quotas
+        .get_status(name)
+        .await?
+        .status
+        .and_then(|status| status.used)
+        .context("the quota is counted")?;
+    ensure!(
+        used["limits.memory"].0 == "96Mi" && used["requests.cpu"].0 == "15m",
+        "{used:?}"
+    );
+    Ok(())
+}
+
+/// Pods without the annotation, and pods in our own namespaces, never leave the API server: whoever is registered as the
+/// webhook is not even connected to.
+async fn only_pods_that_ask_are_reviewed(stage: &Stage) -> anyhow::Result<()> {
+    let name = "counting";
+    stage
+        .control_plane
+        .create_namespace(name, &[("webhook", name)])
+        .await?;
+    let namespaces: Api<CoreNamespace> = Api::all(stage.client());
+    let label = json!({"metadata": {"labels": {"webhook": name}}});
+    namespaces
+        .patch(SYSTEM_NAMESPACE, &PatchParams::default(), &Patch::Merge(label))
+        .await?;
+    let account: ServiceAccount = serde_json::from_value(json!({"metadata": {"name": "default"}}))?;
+    Api::namespaced(stage.client(), SYSTEM_NAMESPACE)
+        .create(&PostParams::default(), &account)
+        .await?;
+
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    stage
+        .register(name, &format!("https://{}/mutate", listener.local_addr()?))
+        .await?;
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&connections);
+    let counting = tokio::spawn(async move {
+        while listener.accept().await.is_ok() {
+            counter.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let mut asks = corpus::pods()?["sub-path"].clone();
+    asks["metadata"]["namespace"] = name.into();
+    eventually("the API server to notice the registration", async || {
+        ensure!(stage.create(&asks, false).await?.admitted);
+        Ok((connections.load(Ordering::SeqCst) > 0).then_some(()))
+    })
+    .await?;
+
+    let before = connections.load(Ordering::SeqCst);
+    for number in 0..20 {
+        let mut plain = corpus::unannotated(asks.clone());
+        plain["metadata"]["name"] = format!("plain-{number}").into();
+        ensure!(stage.create(&plain, true).await?.admitted);
+    }
+    let ours = corpus::restricted(asks.clone(), SYSTEM_NAMESPACE);
+    ensure!(stage.create(&ours, false).await?.admitted);
+    let after = connections.load(Ordering::SeqCst);
+    ensure!(
+        after == before,
+        "{} connections for pods that do not ask",
+        after - before
+    );
+    ensure!(stage.create(&asks, false).await?.admitted);
+    ensure!(
+        connections.load(Ordering::SeqCst) > after,
+        "and one that asks is sent"
+    );
+    counting.abort();
+    Ok(())
+}
+
+/// Certificates change while pods are created; every pod gets its sidecar.
+async fn rotation_fails_no_admission(stage: &Stage) -> anyhow::Result<()> {
+    stage.control_plane.create_namespace("rotation", &[]).await?;
+    let mut pod = corpus::pods()?["sub-path"].clone();
+    pod["metadata"]["namespace"] = "rotation".into();
+    stage.until_called(&pod).await?;
+    for number in 0..100 {
+        if number % 20 == 0 {
+            stage.rotate().await?;
+        }
+        let admission = stage.create(&pod, false).await?;
+        ensure!(
+            admission.sidecars().len() == 1,
+            "pod {number} came without its sidecar: {admission:?}"
+        );
+    }
+    Ok(())
+}
+
+/// Logging never stops a workload.
+async fn a_webhook_that_is_down_stops_no_pod(stage: &Stage) -> anyhow::Result<()> {
+    stage
+        .control_plane
+        .create_namespace("down", &[("webhook", "nobody")])
+        .await?;
+    // Nothing listens on this port: it was given back a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    stage
+        .register("nobody", &format!("https://127.0.0.1:{port}/mutate"))
+        .await?;
+    let mut pod = corpus::pods()?["sub-path"].clone();
+    pod["metadata"]["namespace"] = "down".into();
+    for _ in 0..10 {
+        ensure!(stage.create(&pod, false).await?.admitted);
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    Ok(())
+}
