@@ -22,6 +22,8 @@ pub struct Lineage {
     pub trouble: Trouble,
     /// What is wrong with reading its files.
     pub unreadable: Trouble,
+    /// What is wrong with listing its directory.
+    pub unlistable: Trouble,
 }
 
 impl Lineage {
@@ -34,6 +36,7 @@ impl Lineage {
             look_again: false,
             trouble: Trouble::default(),
             unreadable: Trouble::default(),
+            unlistable: Trouble::default(),
         }
     }
 

@@ -43,11 +43,6 @@ impl<W: Write> Output<W> {
         self.open_line
     }
 
-    /// What the bytes went to.
-    pub fn sink(&self) -> &W {
-        &self.sink
-    }
-
     /// Writes `bytes` of `source`, waiting for as long as it takes. A line that another source has begun is ended first, unless
     /// `continues` says that these bytes follow on it, as those of a new file do after a rotation in the middle of a line.
     ///

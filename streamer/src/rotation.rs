@@ -9,8 +9,9 @@ use std::time::Instant;
 use crate::checkpoint::Record;
 use crate::generation::{Generation, GenerationId, Position};
 use crate::identity::FileKey;
+use crate::lineage::Lineage;
 use crate::opening::open_regular;
-use crate::report::Escaped;
+use crate::report::{Escaped, Severity};
 use crate::siblings::{self, Sibling};
 use crate::tail::Tailer;
 
@@ -120,17 +121,8 @@ impl<W: Write> Tailer<W> {
         truncated: Option<Truncated>,
         now: Instant,
     ) -> bool {
-        let found = match siblings::scan(self.lineages[lineage].name()) {
-            Ok(found) => found,
-            Err(error) => {
-                if error.kind() != io::ErrorKind::NotFound {
-                    let name = Escaped(self.lineages[lineage].name());
-                    self.reporter.say(format_args!(
-                        "cannot list the directory of {name} ({error}): files rotated between two looks are not found"
-                    ));
-                }
-                return false;
-            }
+        let Some(found) = self.list_siblings(lineage, now) else {
+            return false;
         };
         let mut copied = false;
         // Names that are followed themselves are looked at under their own name.
@@ -145,6 +137,38 @@ impl<W: Write> Tailer<W> {
         }
         self.forget_gone(lineage, &in_order, now);
         copied
+    }
+
+    /// The rotated files beside a name; `None` when its directory cannot be listed.
+    fn list_siblings(&mut self, lineage: usize, now: Instant) -> Option<Vec<Sibling>> {
+        let Lineage { name, unlistable, .. } = &mut self.lineages[lineage];
+        let name_said = Escaped(name);
+        match siblings::scan(name) {
+            Ok(found) => {
+                unlistable.clear(
+                    &mut self.reporter,
+                    format_args!("listing the directory of {name_said} again"),
+                );
+                Some(found)
+            }
+            // Following the name says so already.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                None
+            }
+            Err(error) => {
+                unlistable.note(Severity::Wrong, now, &mut self.reporter, || {
+                    format!(
+                        "cannot list the directory of {name_said} ({error}): files rotated between two looks are not found"
+                    )
+                });
+                None
+            }
+        }
     }
 
     fn adopt(

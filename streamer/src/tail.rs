@@ -77,11 +77,6 @@ impl<W: Write> Tailer<W> {
         }
     }
 
-    /// What the output goes to.
-    pub fn sink(&self) -> &W {
-        self.output.sink()
-    }
-
     /// Finds out which files the names lead to now.
     pub fn look(&mut self, now: Instant) {
         self.discover(now);

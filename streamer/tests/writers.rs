@@ -614,6 +614,37 @@ fn what_is_wrong_with_a_name_is_said_once_and_escaped() {
 }
 
 #[test]
+fn without_descriptors_it_goes_on_and_says_so_once() {
+    let (directory, _) = scratch();
+    for number in 0..20 {
+        std::fs::write(directory.path().join(format!("{number}.log")), "one line\n").expect("a write");
+    }
+    let limited = Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -n 16; exec \"$0\" \"$@\"",
+            env!("CARGO_BIN_EXE_tributary-streamer"),
+        ])
+        .args((0..20).map(|number| directory.path().join(format!("{number}.log"))))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a shell");
+    sleep(Duration::from_secs(4));
+    signal(&limited, "-TERM");
+    let output = limited.wait_with_output().expect("an end");
+    let said = String::from_utf8(output.stderr).expect("UTF-8");
+    let mut lines: Vec<&str> = said.lines().collect();
+    assert!(said.contains("Too many open files"), "{said}");
+    lines.sort_unstable();
+    assert!(
+        lines.windows(2).all(|pair| pair[0] != pair[1]),
+        "said twice: {said}"
+    );
+    assert!(output.status.success() && !output.stdout.is_empty());
+}
+
+#[test]
 fn the_command_line_answers() {
     let run = |arguments: &[&str]| program().args(arguments).output().expect("an answer");
     let help = run(&["--help"]);
