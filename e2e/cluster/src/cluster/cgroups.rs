@@ -16,10 +16,21 @@ const POLL: Duration = Duration::from_millis(50);
 /// Makes the group in every hierarchy, which kubelet expects of its root.
 pub(super) fn create(name: &str) -> Result<(), Error> {
     for hierarchy in hierarchies()? {
+        pass_controllers_on(&hierarchy);
         let group = hierarchy.join(name);
         fs::create_dir_all(&group).map_err(Error::file("making the control group", &group))?;
     }
     Ok(())
+}
+
+/// Lets groups below the top of the unified hierarchy have every controller, which kubelet insists on; an old hierarchy
+/// has its controller everywhere.
+fn pass_controllers_on(hierarchy: &Path) {
+    let controllers = fs::read_to_string(hierarchy.join("cgroup.controllers")).unwrap_or_default();
+    for controller in controllers.split_whitespace() {
+        // Those that cannot be had are not among those that kubelet needs, or it says so in its log.
+        let _ = fs::write(hierarchy.join("cgroup.subtree_control"), format!("+{controller}"));
+    }
 }
 
 /// Removes the group and all below it in every hierarchy, once their processes are gone.

@@ -10,6 +10,8 @@ mod slot;
 mod start;
 mod tunables;
 
+pub use start::prepare;
+
 use std::{
     fs,
     fs::File,

@@ -37,13 +37,20 @@ const PROGRAMS: [Component; 8] = [
     Component::Coredns,
 ];
 
-pub(super) async fn start(options: &Options, progress: &Progress) -> Result<Cluster, Error> {
+/// Checks that this is root, and installs the Debian packages that are missing; says so first.
+///
+/// Starting a cluster does it too. Whoever builds other programs before may call this first, for it is soon known.
+pub async fn prepare(progress: &Progress) -> Result<(), Error> {
     if !rustix::process::geteuid().is_root() {
         return Err(Error::NotRoot {
             doing: "starting a cluster",
         });
     }
-    debian::ensure(&debian::PACKAGES, progress).await?;
+    debian::ensure(&debian::PACKAGES, progress).await
+}
+
+pub(super) async fn start(options: &Options, progress: &Progress) -> Result<Cluster, Error> {
+    prepare(progress).await?;
     let programs = components::ensure(&PROGRAMS, progress).await?;
     let state = absolute(&options.state)?;
     down(&state).await?;

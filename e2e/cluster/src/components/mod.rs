@@ -3,6 +3,10 @@
 //! A built program lies in the cache, in a directory named by a hash of its module's files and the build's flags, so
 //! that other checkouts of the same sources find it too. The cache is `$TRIBUTARY_CACHE`, else
 //! `$XDG_CACHE_HOME/tributary`, else `~/.cache/tributary`.
+//!
+//! A module's `go.mod` pins the versions: `go get MODULE@VERSION` in its directory changes one, and `go mod tidy` then
+//! settles the rest, but not for `otelcol`, where it asks for modules of other modules' tests that do not exist; there
+//! `go build -mod=mod .` does it.
 
 mod build;
 mod cache;
