@@ -105,6 +105,8 @@ pub fn identify() -> Value {
                 "context": "log",
                 "statements": [
                     "set(log.time, log.observed_time) where log.time_unix_nano == 0",
+                    // A record that is delivered twice is then the same to the byte, so that Loki keeps it once.
+                    "set(log.observed_time, log.time)",
                     "set(log.attributes[\"log.iostream\"], log.attributes[\"stream\"])",
                     "keep_keys(log.attributes, [\"log.iostream\"])",
                 ],
