@@ -2,7 +2,7 @@
 
 use tributary_crds::{Reason, annotation};
 
-use crate::explain::{Finding, Quoted};
+use crate::explain::Finding;
 use crate::pod::Pod;
 use crate::user::RunAs;
 
@@ -10,6 +10,9 @@ use crate::user::RunAs;
 const MIRROR: &str = "kubernetes.io/config.mirror";
 /// Largest user or group that Kubernetes takes.
 const MAX_ID: i64 = i32::MAX as i64;
+
+/// Longest part of a value that a message repeats, in characters.
+const MAX_SHOWN: usize = 60;
 
 /// Why a pod is left alone.
 #[derive(Debug)]
@@ -83,9 +86,10 @@ pub fn gate(pod: &Pod<'_>) -> Result<(), LeftAlone> {
 }
 
 fn not_understood(key: &'static str, value: &str, remedy: &str) -> Finding {
+    let shown: String = value.chars().take(MAX_SHOWN).collect();
     Finding::new(
         Reason::InvalidAnnotation,
-        format!("{} is not understood", Quoted(value)),
+        format!("{shown:?} is not understood"),
         remedy,
     )
     .about(key)

@@ -91,3 +91,28 @@ fn every_warning_is_one_line_that_says_what_to_do() {
         }
     }
 }
+
+#[test]
+fn the_documentation_quotes_what_is_really_said() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/streaming-sidecar.md");
+    let page = fs::read_to_string(path).unwrap();
+    let policies = policies();
+    let said: BTreeSet<String> = pods()
+        .values()
+        .flat_map(|pod| decide(pod, &policies).warnings)
+        .collect();
+    let quoted: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with("tributary: "))
+        .collect();
+    for line in &quoted {
+        assert!(
+            said.contains(*line),
+            "the page says what no pod of the corpus gets:\n{line}"
+        );
+    }
+    let reason = |warning: &str| warning.split(": ").nth(1).unwrap().to_owned();
+    let explained: BTreeSet<String> = quoted.iter().map(|line| reason(line)).collect();
+    let possible: BTreeSet<String> = said.iter().map(|warning| reason(warning)).collect();
+    assert_eq!(explained, possible, "each reason is on the page with an example");
+}
