@@ -86,7 +86,7 @@ fn mistakes() -> Vec<(String, Value, &'static str)> {
     let named = |name: &str| {
         (
             name.to_owned(),
-            agent(output(json!({}))),
+            agent(&output(json!({}))),
             "the name is part of other names",
         )
     };
@@ -97,7 +97,7 @@ fn mistakes() -> Vec<(String, Value, &'static str)> {
             .map(|(spec, start)| ("mistake".to_owned(), spec, start)),
     );
     let outputs = output_mistakes().into_iter().chain(condition_mistakes());
-    cases.extend(outputs.map(|(change, start)| ("mistake".to_owned(), agent(output(change)), start)));
+    cases.extend(outputs.map(|(change, start)| ("mistake".to_owned(), agent(&output(change)), start)));
     cases
 }
 
@@ -232,7 +232,7 @@ async fn bounds_refuse(fixture: Fixture) -> anyhow::Result<()> {
             json!({"nodeAgent": {"engine": "Fluentd"}, "outputs": [output(json!({}))]}),
             "supported values",
         ),
-        (agent(output(json!({"name": "Upper"}))), "should match"),
+        (agent(&output(json!({"name": "Upper"}))), "should match"),
     ] {
         let refusal = refusal(&fixture, "bounds", spec).await?;
         ensure!(refusal.contains(said), "expected {said:?} in: {refusal}");
@@ -240,7 +240,7 @@ async fn bounds_refuse(fixture: Fixture) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn agent(output: Value) -> Value {
+fn agent(output: &Value) -> Value {
     json!({"nodeAgent": {}, "outputs": [output]})
 }
 

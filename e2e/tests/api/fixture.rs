@@ -56,7 +56,8 @@ impl Fixture {
             anyhow::Ok((control_plane, client))
         })?;
         // RUST_LOG shows what the operator says.
-        let log = tracing_subscriber::fmt().with_env_filter(EnvFilter::from_default_env());
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("off")));
         log.with_test_writer().init();
         let (stop, stopped) = oneshot::channel::<()>();
         let options = Options {

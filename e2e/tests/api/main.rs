@@ -3,6 +3,8 @@
 //! One control plane serves all tests. Tributary is installed from `manifests/install.yaml`, and the operator runs in this
 //! process under the `ServiceAccount` that the manifests ship: nothing works only because a test is an administrator.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 mod crd;
 mod fixture;
 mod install;
@@ -16,8 +18,13 @@ use fixture::Fixture;
 use libtest_mimic::{Arguments, Trial};
 
 /// Each module of tests, by the function that lists them.
-const MODULES: &[fn(&Fixture) -> Vec<Trial>] =
-    &[crd::trials, install::trials, operator::trials, rbac::trials, webhook::trials];
+const MODULES: &[fn(&Fixture) -> Vec<Trial>] = &[
+    crd::trials,
+    install::trials,
+    operator::trials,
+    rbac::trials,
+    webhook::trials,
+];
 
 fn main() -> ExitCode {
     // It fails only when a provider is installed already, which is as good.

@@ -45,6 +45,10 @@ pub fn trials(fixture: &Fixture) -> Vec<Trial> {
             "operator::publishes_the_webhooks_certificate",
             publishes_the_webhooks_certificate,
         ),
+        fixture.trial(
+            "operator::agents_are_restricted_but_for_the_nodes_files",
+            agents_are_restricted,
+        ),
     ]
 }
 
@@ -230,6 +234,63 @@ async fn counts_injected_pods(fixture: Fixture) -> anyhow::Result<()> {
             .is_some_and(|injection| injection.streaming == 2),
         "{injection:?}"
     );
+    Ok(())
+}
+
+/// Pod Security names everything in which an agent's pod exceeds the profile `restricted`.
+async fn agents_are_restricted(fixture: Fixture) -> anyhow::Result<()> {
+    let cluster = Cluster::of(&fixture, "profiled");
+    let spec = json!({"nodeAgent": {}, "streamingSidecar": {}, "outputs": [{"name": "out", "stdout": {}}]});
+    cluster.apply(spec).await?;
+    let daemon_set = eventually("the DaemonSet", async || cluster.daemon_set().await).await?;
+    let mut pod = Pod {
+        metadata: ObjectMeta {
+            name: Some("agent".to_owned()),
+            ..ObjectMeta::default()
+        },
+        spec: daemon_set.spec.and_then(|spec| spec.template.spec),
+        status: None,
+    };
+    let dry_run = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    let agents: Api<Pod> = Api::namespaced(fixture.admin(), AGENTS_NAMESPACE);
+    agents.create(&dry_run, &pod).await.context("where agents run")?;
+
+    let enforced = [("pod-security.kubernetes.io/enforce", "restricted")];
+    fixture
+        .control_plane()
+        .create_namespace("profiled", &enforced)
+        .await?;
+    let spec = pod.spec.as_mut().context("no spec")?;
+    (spec.service_account_name, spec.service_account) = (None, None);
+    let restricted: Api<Pod> = Api::namespaced(fixture.admin(), "profiled");
+    let Err(kube::Error::Api(refusal)) = restricted.create(&dry_run, &pod).await else {
+        anyhow::bail!("an agent was admitted as restricted");
+    };
+    let said = refusal.message;
+    ensure!(
+        said.contains("violates PodSecurity"),
+        "refused for another reason: {said}"
+    );
+    for exceeded in [
+        r#"restricted volume type "hostPath""#,
+        "runAsNonRoot != true",
+        "runAsUser=0",
+    ] {
+        ensure!(said.contains(exceeded), "{said}");
+    }
+    for other in [
+        "allowPrivilegeEscalation",
+        "capabilities",
+        "seccompProfile",
+        "host namespaces",
+        "hostPort",
+        "pull-streamer",
+    ] {
+        ensure!(!said.contains(other), "{said}");
+    }
     Ok(())
 }
 
