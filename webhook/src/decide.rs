@@ -1,6 +1,7 @@
 //! What to do with a pod: which files get which sidecar, and why the others do not.
 
 use json_patch::Patch;
+use k8s_openapi::api::core::v1::ResourceRequirements;
 use serde_json::Value;
 use tributary_crds::annotation::{self, FileSpec};
 use tributary_crds::names::label;
@@ -8,14 +9,15 @@ use tributary_crds::{Reason, annotation::parse_files};
 
 use crate::explain::{FileResult, Finding, InjectionResult, Quoted};
 use crate::names;
+use crate::new_volumes::NewVolume;
 use crate::options::{self, LeftAlone, Options};
 use crate::patch::PatchBuilder;
 use crate::pod::{Pod, PodError};
 use crate::policies::{Chosen, Labels, Namespace, PolicyIndex};
 use crate::sidecar::streaming::StreamingSidecar;
 use crate::targets::{resolve, sidecar_names};
-use crate::user;
-use crate::volumes::{self, Access, NewVolume, Target};
+use crate::user::{self, RunAs};
+use crate::volumes::{self, Access, Target};
 
 /// Which container `kubectl logs` and `kubectl exec` take when none is named.
 pub(crate) const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
@@ -176,6 +178,44 @@ struct Planned {
     addition: Option<Value>,
 }
 
+/// What the sidecars of a pod have in common.
+struct Template<'p> {
+    pod: &'p Pod<'p>,
+    image: &'p str,
+    resources: Option<ResourceRequirements>,
+    run_as: Option<RunAs>,
+}
+
+impl Template<'_> {
+    /// The sidecar for one file, and a warning when it may not be able to read it.
+    fn plan(
+        &self,
+        target: &Target<'_>,
+        name: String,
+        exists: bool,
+        access: Access,
+    ) -> (Planned, Option<Finding>) {
+        let (user, warning) = user::of_sidecar(self.pod, target.container.container, &access, self.run_as);
+        let resources = self.resources.clone();
+        let sidecar = StreamingSidecar {
+            name: &name,
+            image: self.image,
+            access: &access,
+            user,
+            resources,
+        };
+        let addition = (!exists).then(|| sidecar.container());
+        (
+            Planned {
+                name,
+                access,
+                addition,
+            },
+            warning,
+        )
+    }
+}
+
 impl<'p> Plan<'p> {
     fn new(pod: &'p Pod<'p>, specs: &'p [FileSpec], chosen: Chosen<'p>, config: &'p Config) -> Self {
         let options = Options::read(pod);
@@ -198,52 +238,29 @@ impl<'p> Plan<'p> {
         );
         plan.new_volumes = solution.new_volumes;
 
-        let image = chosen
-            .streaming
-            .image
-            .as_deref()
-            .unwrap_or(&config.streamer_image);
-        let resources = chosen.streaming.resources.for_pod(pod);
+        let template = Template {
+            pod,
+            image: chosen
+                .streaming
+                .image
+                .as_deref()
+                .unwrap_or(&config.streamer_image),
+            resources: chosen.streaming.resources.for_pod(pod),
+            run_as: options.run_as,
+        };
+        plan.notes = options.problems;
         let mut solved = sidecar_names(pod, &targets).into_iter().zip(solution.files);
         for (spec, target) in specs.iter().zip(resolved) {
-            let target = match target {
-                Ok(target) => target,
-                Err(finding) => {
-                    let container = spec.container.clone().unwrap_or_default();
-                    plan.files.push(FilePlan {
-                        spec,
-                        container,
-                        sidecar: Err(finding),
-                    });
-                    continue;
-                }
+            let container = match &target {
+                Ok(target) => target.container.container.name.clone(),
+                Err(_) => spec.container.clone().unwrap_or_default(),
             };
-            let container = target.container.container.name.clone();
-            let Some(((name, exists), access)) = solved.next() else {
-                continue;
-            };
-            let sidecar = access.map(|access| {
-                let (user, warning) =
-                    user::of_sidecar(pod, target.container.container, &access, options.run_as);
-                if let Some(warning) = warning.filter(|warning| !plan.notes.contains(warning)) {
-                    plan.notes.push(warning);
-                }
-                let addition = (!exists).then(|| {
-                    let resources = resources.clone();
-                    StreamingSidecar {
-                        name: &name,
-                        image,
-                        access: &access,
-                        user,
-                        resources,
-                    }
-                    .container()
-                });
-                Planned {
-                    name,
-                    access,
-                    addition,
-                }
+            let sidecar = target.and_then(|target| {
+                let ((name, exists), access) = solved.next().expect("each target has a name and a solution");
+                let (planned, warning) = template.plan(&target, name, exists, access?);
+                plan.notes
+                    .extend(warning.filter(|warning| !plan.notes.contains(warning)));
+                Ok(planned)
             });
             plan.files.push(FilePlan {
                 spec,
@@ -251,7 +268,6 @@ impl<'p> Plan<'p> {
                 sidecar,
             });
         }
-        plan.notes.splice(0..0, options.problems);
         plan
     }
 

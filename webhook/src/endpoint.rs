@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use json_patch::Patch;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tributary_crds::Reason;
 
 use crate::cluster_state::ClusterState;
@@ -26,6 +26,8 @@ use crate::review;
 /// The path that the webhook is registered with.
 pub const PATH: &str = "/mutate";
 
+const KIB: usize = 1024;
+
 /// How much one request, and all of them together, may ask for.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestLimits {
@@ -33,6 +35,8 @@ pub struct RequestLimits {
     pub body: usize,
     /// Longest time for a body to arrive. The API server gives up after 3 seconds.
     pub body_time: Duration,
+    /// Bytes of all bodies that are held at once. A request waits for room, within its time.
+    pub bodies: usize,
     /// Requests that are worked on at once; those beyond are answered without a decision.
     pub at_once: usize,
 }
@@ -40,6 +44,8 @@ pub struct RequestLimits {
 impl Default for RequestLimits {
     fn default() -> Self {
         Self {
+            // Half of the memory that the manifests allow.
+            bodies: 64 << 20,
             body: 8 << 20,
             body_time: Duration::from_secs(3),
             at_once: 256,
@@ -54,6 +60,8 @@ pub struct Endpoint {
     metrics: Metrics,
     limits: RequestLimits,
     slots: Semaphore,
+    /// One for each KiB of bodies that there is room for.
+    room: Semaphore,
     phase: watch::Receiver<Phase>,
 }
 
@@ -72,6 +80,7 @@ impl Endpoint {
             metrics,
             limits,
             slots: Semaphore::new(limits.at_once),
+            room: Semaphore::new(limits.bodies / KIB),
             phase,
         }
     }
@@ -111,10 +120,9 @@ impl Endpoint {
             return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, problem).into_response());
         }
         let slot = self.slots.try_acquire();
-        let body = tokio::time::timeout(self.limits.body_time, Bytes::from_request(request, &()))
+        let (body, _room) = tokio::time::timeout(self.limits.body_time, self.body(request))
             .await
-            .map_err(|_| (StatusCode::REQUEST_TIMEOUT, "the body took too long\n").into_response())?
-            .map_err(IntoResponse::into_response)?;
+            .map_err(|_| (StatusCode::REQUEST_TIMEOUT, "the body took too long\n").into_response())??;
         let review = review::Request::parse(&body)
             .map_err(|error| (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response())?;
         let (outcome, answer) = if slot.is_err() {
@@ -127,6 +135,24 @@ impl Endpoint {
         };
         self.metrics.reviewed(outcome, &answer.reasons, started.elapsed());
         Ok(review::answer(&review.uid, &answer.patch, &answer.warnings))
+    }
+
+    /// Reads a body when there is room for all of it. The room is free again when what is returned is dropped.
+    async fn body(&self, request: Request) -> Result<(Bytes, SemaphorePermit<'_>), Response> {
+        let declared = request.headers().get(header::CONTENT_LENGTH);
+        let declared = declared.and_then(|length| length.to_str().ok()?.parse().ok());
+        // One without a length may turn out to be the longest; the extractor stops at the limit.
+        let bytes = declared
+            .unwrap_or(self.limits.body)
+            .min(self.limits.body)
+            .min(self.limits.bodies);
+        let pieces = u32::try_from(bytes / KIB).unwrap_or(u32::MAX);
+        let closed = |_| StatusCode::SERVICE_UNAVAILABLE.into_response();
+        let room = self.room.acquire_many(pieces).await.map_err(closed)?;
+        let body = Bytes::from_request(request, &())
+            .await
+            .map_err(IntoResponse::into_response)?;
+        Ok((body, room))
     }
 
     async fn decide(&self, review: &review::Request<'_>, pod: &str) -> (ReviewOutcome, Answer) {

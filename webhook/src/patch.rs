@@ -6,8 +6,8 @@ use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, Patch, PatchOperation, TestOperation};
 use serde_json::{Value, json};
 
+use crate::new_volumes::NewVolume;
 use crate::pod::{ContainerList, Pod};
-use crate::volumes::NewVolume;
 
 /// Collects operations, making each missing parent once.
 #[derive(Debug)]

@@ -1,16 +1,14 @@
 //! From a file's path to the volume that holds it: which volume a sidecar has to mount, where, and when it must not.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use k8s_openapi::api::core::v1::EnvVar;
-use serde::Serialize;
 use tributary_crds::Reason;
-use tributary_crds::annotation::{self, AbsolutePath};
+use tributary_crds::annotation::AbsolutePath;
 
-use crate::directories::{clean, is_within, must_stay, sidecar_prefix};
+use crate::directories::{clean, is_within, sidecar_prefix};
 use crate::explain::{Finding, Quoted};
-use crate::names;
-use crate::pod::{Container, ContainerList, ContainerRef, Mount, Pod, VolumeKind};
+use crate::new_volumes::{self, NewVolume};
+use crate::pod::{Container, ContainerRef, Mount, Pod, VolumeKind};
+use crate::sub_path_expr::variables;
 
 /// A file that is asked for, in the container that writes it.
 #[derive(Clone, Copy, Debug)]
@@ -49,19 +47,6 @@ pub enum Part {
     SubPathExpr(String, Vec<EnvVar>),
 }
 
-/// A volume to add to the pod, for files that no volume covers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewVolume {
-    /// Its name.
-    pub name: String,
-    /// The list of the container that writes to it.
-    pub list: ContainerList,
-    /// The container's index in its list.
-    pub index: usize,
-    /// Mounts to add to the container, parents first: the path, and the part of the volume.
-    pub mounts: Vec<(String, Option<String>)>,
-}
-
 /// What the files of a pod need.
 #[derive(Debug, Default)]
 pub struct Solution {
@@ -75,29 +60,32 @@ pub struct Solution {
 pub fn solve(pod: &Pod<'_>, targets: &[Target<'_>], create: bool) -> Solution {
     let found: Vec<Result<Option<Access>, Finding>> =
         targets.iter().map(|target| existing(pod, target)).collect();
-    let mut new_volumes = Vec::new();
+    let mut made = Vec::new();
     if create {
         let missing = targets
             .iter()
             .zip(&found)
             .filter(|(_, found)| matches!(found, Ok(None)));
-        new_volumes = create_volumes(pod, missing.map(|(target, _)| target));
+        made = new_volumes::create(pod, missing.map(|(target, _)| target));
     }
     let files = targets
         .iter()
         .zip(found)
         .map(|(target, found)| match found? {
             Some(access) => Ok(access),
-            None => created_access(&new_volumes, target).ok_or_else(|| no_volume(pod, target)),
+            None => new_volumes::access(&made, target).ok_or_else(|| new_volumes::missing(pod, target)),
         })
         .collect();
-    Solution { files, new_volumes }
+    Solution {
+        files,
+        new_volumes: made,
+    }
 }
 
 /// The volume of the pod that covers the target already; `None` when nothing does and an emptyDir would be safe.
 fn existing(pod: &Pod<'_>, target: &Target<'_>) -> Result<Option<Access>, Finding> {
     let Some(mount) = covering_mount(target.container.container, target.path) else {
-        return check_new_directory(target).map(|()| None);
+        return new_volumes::check_directory(target).map(|()| None);
     };
     let path = Quoted(target.path.as_str());
     let volume = pod.volume(&mount.name).ok_or_else(|| {
@@ -180,181 +168,6 @@ fn mount_of_the_file_itself(target: &Target<'_>, sub_path: Option<&str>) -> Resu
     ))
 }
 
-/// The variables of a `subPathExpr` that another container can have too: literals and fields of the pod.
-/// The error is the variable that it cannot have.
-fn variables(container: &Container<'_>, expression: &str) -> Result<Vec<EnvVar>, String> {
-    let env: Vec<EnvVar> = container
-        .env
-        .and_then(|env| serde_json::from_str(env.get()).ok())
-        .unwrap_or_default();
-    references(expression)
-        .into_iter()
-        .map(|name| {
-            // The last one counts, as it does for the kubelet.
-            let found = env.iter().rfind(|variable| variable.name == name);
-            found
-                .filter(|variable| is_portable(variable))
-                .cloned()
-                .ok_or_else(|| name.to_owned())
-        })
-        .collect()
-}
-
-/// Whether the variable has the same value in every container of the pod.
-fn is_portable(variable: &EnvVar) -> bool {
-    match (&variable.value, &variable.value_from) {
-        (_, Some(source)) => {
-            source.field_ref.is_some()
-                && source.secret_key_ref.is_none()
-                && source.config_map_key_ref.is_none()
-        }
-        // A literal may name other variables, which would have to be copied in their turn.
-        (Some(value), None) => !value.contains("$("),
-        (None, None) => true,
-    }
-}
-
-/// The names in `$(NAME)`, each once, in order; `$$` stands for a dollar sign.
-fn references(expression: &str) -> BTreeSet<&str> {
-    let mut names = BTreeSet::new();
-    let mut rest = expression;
-    while let Some(at) = rest.find('$') {
-        rest = &rest[at + 1..];
-        if let Some(after) = rest.strip_prefix('$') {
-            rest = after;
-        } else if let Some((name, after)) = rest.strip_prefix('(').and_then(|inner| inner.split_once(')')) {
-            names.insert(name);
-            rest = after;
-        }
-    }
-    names
-}
-
-/// Whether a volume may be created at the target's directory.
-fn check_new_directory(target: &Target<'_>) -> Result<(), Finding> {
-    let directory = target.path.directory();
-    if must_stay(directory) {
-        return Err(dangerous(target, directory));
-    }
-    if directory.contains(':') {
-        return Err(Finding::new(
-            Reason::UnsupportedMount,
-            format!("no volume covers {}", Quoted(target.path.as_str())),
-            "Kubernetes mounts nothing at a path with a colon; let the application log to another directory",
-        ));
-    }
-    Ok(())
-}
-
-/// An emptyDir for each container and each directory that is not below another one of them. A directory below is a part of
-/// the same volume, mounted too so that it exists when the application starts.
-fn create_volumes<'p>(pod: &Pod<'_>, missing: impl Iterator<Item = &'p Target<'p>>) -> Vec<NewVolume> {
-    let mut directories: BTreeMap<(ContainerList, usize), (&str, BTreeSet<&str>)> = BTreeMap::new();
-    for target in missing {
-        let container = &target.container;
-        let entry = directories.entry((container.list, container.index));
-        let (_, set) = entry.or_insert_with(|| (&container.container.name, BTreeSet::new()));
-        set.insert(target.path.directory());
-    }
-    let mut taken: BTreeSet<String> = pod
-        .spec
-        .volumes
-        .iter()
-        .flatten()
-        .map(|volume| volume.name.clone())
-        .collect();
-    let mut volumes: Vec<NewVolume> = Vec::new();
-    for ((list, index), (container, set)) in directories {
-        let first = volumes.len();
-        for directory in by_depth(&set) {
-            let parent = volumes[first..]
-                .iter_mut()
-                .find(|volume| is_within(directory, &volume.mounts[0].0));
-            if let Some(volume) = parent {
-                let below = directory[volume.mounts[0].0.len()..].trim_start_matches('/');
-                volume.mounts.push((directory.to_owned(), Some(below.to_owned())));
-            } else {
-                let name = names::new_volume(container, directory, &mut taken);
-                volumes.push(NewVolume {
-                    name,
-                    list,
-                    index,
-                    mounts: vec![(directory.to_owned(), None)],
-                });
-            }
-        }
-    }
-    volumes
-}
-
-/// Parents before children.
-fn by_depth<'d>(directories: &BTreeSet<&'d str>) -> Vec<&'d str> {
-    let mut sorted: Vec<&str> = directories.iter().copied().collect();
-    sorted.sort_by_key(|directory| directory.matches('/').count());
-    sorted
-}
-
-fn created_access(volumes: &[NewVolume], target: &Target<'_>) -> Option<Access> {
-    let container = &target.container;
-    let of_container = volumes
-        .iter()
-        .filter(|volume| (volume.list, volume.index) == (container.list, container.index));
-    of_container
-        .flat_map(|volume| volume.mounts.iter().map(move |mount| (volume, mount)))
-        .find_map(|(volume, (path, part))| {
-            let prefix = sidecar_prefix(path);
-            (path == target.path.directory()).then(|| Access {
-                volume: volume.name.clone(),
-                mount_path: format!("{prefix}{path}"),
-                path: target.path.below(prefix),
-                part: part.clone().map_or(Part::Whole, Part::SubPath),
-                outlives_pod: false,
-                empty_dir: true,
-            })
-        })
-}
-
-/// The lines that a pod lacks, in the order in which people write them.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct DeclaredVolume<'v> {
-    name: &'v str,
-    empty_dir: BTreeMap<&'v str, &'v str>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct DeclaredMount<'v> {
-    name: &'v str,
-    mount_path: &'v str,
-}
-
-fn no_volume(pod: &Pod<'_>, target: &Target<'_>) -> Finding {
-    let mount_path = target.path.directory();
-    let container = &target.container.container.name;
-    let name = names::suggested_volume(container, mount_path, |name| pod.volume(name).is_some());
-    // JSON, which is YAML too. Strings and maps always serialize.
-    let volume = serde_json::to_string(&[DeclaredVolume {
-        name: &name,
-        empty_dir: BTreeMap::new(),
-    }])
-    .unwrap_or_default();
-    let mount = serde_json::to_string(&[DeclaredMount {
-        name: &name,
-        mount_path,
-    }])
-    .unwrap_or_default();
-    Finding::new(
-        Reason::NoVolume,
-        format!("no volume covers {}", Quoted(target.path.as_str())),
-        format!(
-            "add to the pod's spec volumes: {volume} and to container {container} volumeMounts: {mount}, or annotate the pod \
-             {}: create",
-            annotation::MISSING_VOLUME
-        ),
-    )
-}
-
 fn not_writable(target: &Target<'_>, on: &str) -> Finding {
     let name = &target.container.container.name;
     Finding::new(
@@ -364,18 +177,6 @@ fn not_writable(target: &Target<'_>, on: &str) -> Finding {
             "container {name} cannot write there; let it log to an emptyDir and annotate that path, or write CONTAINER:/PATH \
              for the container that writes the file"
         ),
-    )
-}
-
-fn dangerous(target: &Target<'_>, directory: &str) -> Finding {
-    Finding::new(
-        Reason::DangerousDirectory,
-        format!(
-            "{} needs a volume over {}",
-            Quoted(target.path.as_str()),
-            Quoted(directory)
-        ),
-        "that would hide what the image needs; let the application log to a directory of its own, such as /var/log/app",
     )
 }
 

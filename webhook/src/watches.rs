@@ -140,3 +140,21 @@ fn events<K: Send + 'static>(
         .filter_map(|event| std::future::ready(event.ok()))
         .boxed()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_policy_that_cannot_be_read_is_kept_with_its_problem() {
+        let json = json!({
+            "apiVersion": "tributary.dev/v2", "kind": "LoggingPolicy", "metadata": {"name": "future"},
+            "spec": {"streamingSidecar": "always"}
+        });
+        let (name, policy) = stored(serde_json::from_value(json).unwrap());
+        assert_eq!(name, "future");
+        assert!(policy.unwrap_err().contains("always"));
+    }
+}

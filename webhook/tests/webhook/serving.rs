@@ -451,6 +451,28 @@ async fn overload_is_answered_at_once() {
 }
 
 #[tokio::test]
+async fn bodies_wait_for_room() {
+    let limits = RequestLimits {
+        bodies: 64 << 10,
+        body_time: Duration::from_millis(500),
+        ..RequestLimits::default()
+    };
+    let running = Running::start(limits, ConnectionLimits::default()).await;
+    let mut hoarder = running.connect().await.unwrap();
+    hoarder.write_all(head(64 << 10).as_bytes()).await.unwrap();
+    let mut pod = pods()["documentation-counter"].clone();
+    pod["metadata"]["annotations"]["large"] = "x".repeat(8 << 10).into();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let started = Instant::now();
+    assert_eq!(running.post(review(&pod)).await.status(), StatusCode::OK);
+    assert!(
+        started.elapsed() > Duration::from_millis(200),
+        "it waited for the hoarder's time to be over"
+    );
+    assert!(answer(&mut hoarder).await.unwrap().0.starts_with("http/1.1 408"));
+}
+
+#[tokio::test]
 async fn connections_beyond_the_limit_are_closed_and_the_others_served() {
     let connections = ConnectionLimits {
         at_once: 2,
