@@ -3,7 +3,7 @@
 mod corpus;
 mod stage;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::OnceCell;
 use tributary_crds::names::SYSTEM_NAMESPACE;
 use tributary_webhook::policies::{Labels, Namespace, PolicyIndex};
-use tributary_webhook::{Config, inject};
+use tributary_webhook::{Config, Decision, inject};
 
 use crate::fixture::{Fixture, eventually};
 use stage::{IMAGE, Stage};
@@ -83,8 +83,7 @@ async fn corpus_without_pod_security(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Every pod that the API server takes without our annotations it takes with them too, and what comes out is what the
-/// webhook's library says; taken again, it does not change. Returns how many pods were tried.
+/// Tries every pod that the API server takes without our annotations. Returns how many those are.
 async fn check_corpus(
     stage: &Stage,
     prepare: impl Fn(Value) -> Value,
@@ -92,66 +91,68 @@ async fn check_corpus(
 ) -> anyhow::Result<usize> {
     let policies = corpus::policies()?.into_iter();
     let stored = policies.map(|policy| (policy.metadata.name.clone().unwrap_or_default(), Ok(policy)));
-    let index = PolicyIndex::compile(&stored.collect::<std::collections::BTreeMap<_, _>>());
+    let index = PolicyIndex::compile(&stored.collect::<BTreeMap<_, _>>());
     let labels = Labels::from([("kubernetes.io/metadata.name".to_owned(), namespace.to_owned())]);
     let config = Config {
         streamer_image: IMAGE.to_owned(),
     };
+    let namespace = Namespace {
+        name: namespace,
+        labels: &labels,
+    };
+
     stage
         .until_called(&prepare(corpus::pods()?["sub-path"].clone()))
         .await?;
     let mut tried = 0;
     for (name, pod) in corpus::pods()? {
         let pod = prepare(pod);
-        if !stage
+        if stage
             .create(&corpus::unannotated(pod.clone()), false)
             .await?
             .admitted
         {
-            continue;
+            tried += 1;
+            let expected = inject(&pod.to_string(), namespace, &index, &config)?;
+            check_pod(stage, &pod, &expected).await.context(name)?;
         }
-        tried += 1;
-        let admission = stage.create(&pod, false).await?;
-        ensure!(
-            admission.admitted,
-            "{name} is not admitted with our annotations: {}",
-            admission.pod["message"]
-        );
-        let namespace = Namespace {
-            name: namespace,
-            labels: &labels,
-        };
-        let expected = inject(&pod.to_string(), namespace, &index, &config)?;
-        let warnings = |list: &[String]| list.iter().cloned().collect::<BTreeSet<_>>();
-        ensure!(
-            warnings(&admission.warnings) == warnings(&expected.warnings),
-            "{name}: warned {:#?}, expected {:#?}",
-            admission.warnings,
-            expected.warnings
-        );
-        let sidecars: Vec<&str> = expected
-            .result
-            .files
-            .iter()
-            .filter_map(|file| file.sidecar.as_deref())
-            .collect();
-        let found = admission.sidecars();
-        ensure!(
-            found.len() == sidecars.len() && sidecars.iter().all(|sidecar| found.contains(sidecar)),
-            "{name}: {found:?}, expected {sidecars:?}"
-        );
-        let again = stage.create(&created_anew(&admission.pod), false).await?;
-        ensure!(
-            again.admitted,
-            "{name} is not admitted again: {}",
-            again.pod["message"]
-        );
-        ensure!(
-            again.pod["spec"] == admission.pod["spec"],
-            "{name} changes when it is admitted again"
-        );
     }
     Ok(tried)
+}
+
+/// The API server takes the pod with our annotations too, and what comes out is what the webhook's library says; taken
+/// again, it does not change.
+async fn check_pod(stage: &Stage, pod: &Value, expected: &Decision) -> anyhow::Result<()> {
+    let admission = stage.create(pod, false).await?;
+    ensure!(
+        admission.admitted,
+        "not admitted with our annotations: {}",
+        admission.pod["message"]
+    );
+
+    let set = |list: &[String]| list.iter().cloned().collect::<BTreeSet<_>>();
+    let (warned, expected_warnings) = (set(&admission.warnings), set(&expected.warnings));
+    ensure!(
+        warned == expected_warnings,
+        "warned {warned:#?}, expected {expected_warnings:#?}"
+    );
+
+    let expected: BTreeSet<&str> = expected
+        .result
+        .files
+        .iter()
+        .filter_map(|file| file.sidecar.as_deref())
+        .collect();
+    let found: BTreeSet<&str> = admission.sidecars().into_iter().collect();
+    ensure!(found == expected, "sidecars {found:?}, expected {expected:?}");
+
+    let again = stage.create(&created_anew(&admission.pod), false).await?;
+    ensure!(again.admitted, "not admitted again: {}", again.pod["message"]);
+    ensure!(
+        again.pod["spec"] == admission.pod["spec"],
+        "changes when it is admitted again"
+    );
+    Ok(())
 }
 
 /// A pod as it came out of admission, to be created once more.
@@ -220,17 +221,7 @@ async fn only_pods_that_ask_are_reviewed(stage: &Stage) -> anyhow::Result<()> {
         .create(&PostParams::default(), &account)
         .await?;
 
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    stage
-        .register(name, &format!("https://{}/mutate", listener.local_addr()?))
-        .await?;
-    let connections = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&connections);
-    let counting = tokio::spawn(async move {
-        while listener.accept().await.is_ok() {
-            counter.fetch_add(1, Ordering::SeqCst);
-        }
-    });
+    let connections = count_connections(stage, name).await?;
     let mut asks = corpus::pods()?["sub-path"].clone();
     asks["metadata"]["namespace"] = name.into();
     eventually("the API server to notice the registration", async || {
@@ -258,8 +249,23 @@ async fn only_pods_that_ask_are_reviewed(stage: &Stage) -> anyhow::Result<()> {
         connections.load(Ordering::SeqCst) > after,
         "and one that asks is sent"
     );
-    counting.abort();
     Ok(())
+}
+
+/// Registers a listener as the webhook of the namespaces labelled with `name`. It closes each connection and counts it.
+async fn count_connections(stage: &Stage, name: &str) -> anyhow::Result<Arc<AtomicUsize>> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    stage
+        .register(name, &format!("https://{}/mutate", listener.local_addr()?))
+        .await?;
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&connections);
+    tokio::spawn(async move {
+        while listener.accept().await.is_ok() {
+            counter.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    Ok(connections)
 }
 
 /// Certificates change while pods are created; every pod gets its sidecar.
