@@ -139,7 +139,7 @@ pub enum Engine {
     /// The OpenTelemetry Collector (contrib distribution), 0.158 or later.
     #[default]
     OpenTelemetryCollector,
-    /// Fluent Bit, 4.2 or later.
+    /// Fluent Bit, 5.1 or later.
     FluentBit,
 }
 
@@ -217,8 +217,14 @@ impl From<Resources> for ResourceRequirements {
 }
 
 /// How a change reaches the nodes.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new(
+        "type(self.maxUnavailable) == int ? self.maxUnavailable > 0 : self.maxUnavailable.matches('^([1-9][0-9]?|100)%$')"
+    )
+    .message("write how many nodes may be without their agent at once, at least one: a number such as 5, or a percentage such as 10%")
+)]
 pub struct Rollout {
     /// How many nodes may be without their agent at once: a number or a percentage. Default 10%.
     #[serde(default = "Rollout::default_max_unavailable")]

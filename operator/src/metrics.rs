@@ -151,3 +151,33 @@ impl Drop for Measurement {
         self.histogram.observe(self.started.elapsed().as_secs_f64());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_runbook() {
+        let metrics = Metrics::default();
+        drop(metrics.reconciling());
+        metrics.failed("read");
+        metrics.changed(Reason::PolicyReady);
+        metrics.status_written();
+        metrics.leads(true);
+        metrics.certificate_ends(Some(Timestamp::constant(1_800_000_000, 0)));
+        let text = metrics.text().unwrap();
+        for line in [
+            "tributary_operator_reconcile_duration_seconds_count 1",
+            "tributary_operator_failures_total{what=\"read\"} 1",
+            "tributary_operator_transitions_total{reason=\"PolicyReady\"} 1",
+            "tributary_operator_status_writes_total 1",
+            "tributary_operator_leading 1",
+            "tributary_operator_webhook_certificate_not_after_timestamp 1800000000.0",
+        ] {
+            assert!(
+                text.lines().any(|found| found == line),
+                "{line} is not in:\n{text}"
+            );
+        }
+    }
+}

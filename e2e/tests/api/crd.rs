@@ -103,7 +103,11 @@ fn mistakes() -> Vec<(String, Value, &'static str)> {
 
 fn spec_mistakes() -> Vec<(Value, &'static str)> {
     let buffered = |engine: &str, when_full: &str| json!({"nodeAgent": {"engine": engine}, "outputs": [output(json!({"buffer": {"whenFull": when_full}}))]});
+    let rolled_out = |unavailable: Value| json!({"nodeAgent": {"rollout": {"maxUnavailable": unavailable}}, "outputs": [output(json!({}))]});
     vec![
+        (rolled_out(json!(0)), "write how many nodes may be without"),
+        (rolled_out(json!("0%")), "write how many nodes may be without"),
+        (rolled_out(json!("ten")), "write how many nodes may be without"),
         (json!({}), "this policy turns nothing on"),
         (json!({"nodeAgent": {}}), "nodeAgent has nowhere to send logs"),
         (

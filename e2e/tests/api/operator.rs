@@ -17,6 +17,7 @@ use tributary_crds::LoggingPolicy;
 use tributary_crds::names::{AGENTS_NAMESPACE, SYSTEM_NAMESPACE, label, node_agent};
 
 use crate::fixture::{Fixture, eventually};
+use crate::install;
 
 pub fn trials(fixture: &Fixture) -> Vec<Trial> {
     vec![
@@ -364,6 +365,13 @@ async fn publishes_the_webhooks_certificate(fixture: Fixture) -> anyhow::Result<
             .then_some(configuration))
     })
     .await?;
+    // An upgrade applies the manifests again, which say nothing of the bundle.
+    install::apply(&fixture.admin()).await?;
+    let applied = configurations.get("tributary").await?;
+    ensure!(
+        applied.webhooks == configuration.webhooks,
+        "applying the manifests again changed {applied:?}"
+    );
     let leaf = eventually("the leaf", async || {
         Ok(secrets.get_opt("tributary-webhook-tls").await?)
     })

@@ -15,7 +15,7 @@ use kube::ResourceExt as _;
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 use tributary_crds::LoggingPolicy;
-use tributary_crds::status::LoggingPolicyStatus;
+use tributary_crds::status::{LoggingPolicyStatus, condition_type};
 
 use crate::context::Context;
 use crate::error::Error;
@@ -59,7 +59,11 @@ pub fn after_failure(policy: &DeserializeGuard<LoggingPolicy>, error: &Error, co
 
 /// When to look again, though nothing that is watched has changed.
 fn next_look(name: &str, status: &LoggingPolicyStatus, applied: &Applied) -> Duration {
-    let unsettled = ["Reconciling", "Stalled", "Overlapping"];
+    let unsettled = [
+        condition_type::RECONCILING,
+        condition_type::STALLED,
+        condition_type::OVERLAPPING,
+    ];
     let seconds = if matches!(applied, Applied::Refused(_)) {
         // A quota may have been raised, which nothing tells us.
         15
