@@ -15,6 +15,10 @@ use tributary_crds::LoggingPolicy;
 
 use crate::metrics::Metrics;
 
+/// The shortest time between the beginnings of two reconciliations of one policy. A rollout changes its `DaemonSet` many times
+/// a second; the controller's own debouncing would wait for a pause, and there may be none for an hour.
+pub const PACE: Duration = Duration::from_millis(500);
+
 /// Policies as the watch has them; one that cannot be read does not stop it.
 pub type Policies = Store<DeserializeGuard<LoggingPolicy>>;
 
@@ -42,6 +46,8 @@ pub struct Context {
 /// What is remembered of one policy. Losing it costs a request or a wait, never correctness.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
+    /// When the last reconciliation began.
+    pub begun: Option<Instant>,
     /// Reconciliations that failed since the last that did not.
     pub failures: u32,
     /// The last count of injected pods.
@@ -95,6 +101,20 @@ impl Context {
     pub fn nudge(&self) {
         // Full: somebody else has wished it and it has not happened yet.
         let _ = lock(&self.nudge).try_send(());
+    }
+
+    /// Begins a reconciliation, or tells how long to wait with it.
+    pub fn pace(&self, policy: &str) -> Option<Duration> {
+        let now = Instant::now();
+        let wait = self
+            .recall(policy)
+            .begun
+            .and_then(|begun| PACE.checked_sub(now.duration_since(begun)));
+        let wait = wait.filter(|wait| !wait.is_zero());
+        if wait.is_none() {
+            self.remember(policy, |memory| memory.begun = Some(now));
+        }
+        wait
     }
 
     /// What is remembered of a policy.

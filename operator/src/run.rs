@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
@@ -28,8 +27,6 @@ use crate::leader::{Candidate, Leadership, Timing};
 use crate::metrics::Metrics;
 use crate::policy;
 
-/// Changes of one policy within this time are one change.
-const DEBOUNCE: Duration = Duration::from_millis(200);
 /// Policies that are reconciled at the same time.
 const CONCURRENCY: u16 = 8;
 
@@ -153,7 +150,7 @@ async fn controller(client: Client, options: &Options, metrics: Metrics, stopped
     ));
     let secrets: Api<PartialObjectMeta<Secret>> = Api::namespaced(client.clone(), AGENTS_NAMESPACE);
     controller
-        .with_config(Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY))
+        .with_config(Config::default().concurrency(CONCURRENCY))
         .owns(
             Api::<DaemonSet>::namespaced(client.clone(), AGENTS_NAMESPACE),
             ours.clone(),

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+mod belongings;
 mod crd;
 mod fixture;
 mod install;

@@ -1,21 +1,19 @@
 //! The operator, run in this process under its shipped `ServiceAccount`.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
-use k8s_openapi::api::apps::v1::{DaemonSet, DaemonSetStatus};
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
-use k8s_openapi::api::events::v1::Event;
-use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
-use kube::{Client, ResourceExt as _};
+use k8s_openapi::api::apps::v1::DaemonSet;
+use k8s_openapi::api::core::v1::{Pod, Secret};
+use kube::ResourceExt as _;
+use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
 use libtest_mimic::Trial;
-use serde_json::{Value, json};
+use serde_json::json;
 use tributary_crds::LoggingPolicy;
 use tributary_crds::names::{AGENTS_NAMESPACE, SYSTEM_NAMESPACE, label, node_agent};
 
+use crate::belongings::{Belongings, find, nodes, secret_versions};
 use crate::fixture::{Fixture, eventually};
 use crate::install;
 
@@ -54,7 +52,7 @@ pub fn trials(fixture: &Fixture) -> Vec<Trial> {
 }
 
 async fn makes_the_node_agent(fixture: Fixture) -> anyhow::Result<()> {
-    let cluster = Cluster::of(&fixture, "made");
+    let cluster = Belongings::of(&fixture, "made");
     let policy = cluster
         .apply(json!({"nodeAgent": {}, "outputs": [{"name": "out", "stdout": {}}]}))
         .await?;
@@ -112,7 +110,7 @@ async fn makes_the_node_agent(fixture: Fixture) -> anyhow::Result<()> {
 }
 
 async fn keeps_the_last_good_agent(fixture: Fixture) -> anyhow::Result<()> {
-    let cluster = Cluster::of(&fixture, "secretive");
+    let cluster = Belongings::of(&fixture, "secretive");
     cluster
         .apply(json!({"nodeAgent": {}, "outputs": [{"name": "out", "stdout": {}}]}))
         .await?;
@@ -159,7 +157,7 @@ async fn keeps_the_last_good_agent(fixture: Fixture) -> anyhow::Result<()> {
 }
 
 async fn removes_what_is_no_longer_asked_for(fixture: Fixture) -> anyhow::Result<()> {
-    let cluster = Cluster::of(&fixture, "shrinking");
+    let cluster = Belongings::of(&fixture, "shrinking");
     let both = json!({"nodeAgent": {}, "streamingSidecar": {}, "outputs": [{"name": "out", "stdout": {}}]});
     cluster.apply(both).await?;
     let first = eventually("the DaemonSet", async || cluster.daemon_set().await).await?;
@@ -216,7 +214,7 @@ async fn removes_what_is_no_longer_asked_for(fixture: Fixture) -> anyhow::Result
 }
 
 async fn counts_injected_pods(fixture: Fixture) -> anyhow::Result<()> {
-    let cluster = Cluster::of(&fixture, "counted");
+    let cluster = Belongings::of(&fixture, "counted");
     fixture.control_plane().create_namespace("counted", &[]).await?;
     let pods: Api<Pod> = Api::namespaced(fixture.admin(), "counted");
     for n in 0..3 {
@@ -240,7 +238,7 @@ async fn counts_injected_pods(fixture: Fixture) -> anyhow::Result<()> {
 
 /// Pod Security names everything in which an agent's pod exceeds the profile `restricted`.
 async fn agents_are_restricted(fixture: Fixture) -> anyhow::Result<()> {
-    let cluster = Cluster::of(&fixture, "profiled");
+    let cluster = Belongings::of(&fixture, "profiled");
     let spec = json!({"nodeAgent": {}, "streamingSidecar": {}, "outputs": [{"name": "out", "stdout": {}}]});
     cluster.apply(spec).await?;
     let daemon_set = eventually("the DaemonSet", async || cluster.daemon_set().await).await?;
@@ -296,7 +294,7 @@ async fn agents_are_restricted(fixture: Fixture) -> anyhow::Result<()> {
 }
 
 async fn repairs_what_somebody_changed(fixture: Fixture) -> anyhow::Result<()> {
-    let cluster = Cluster::of(&fixture, "repaired");
+    let cluster = Belongings::of(&fixture, "repaired");
     cluster
         .apply(json!({"nodeAgent": {}, "outputs": [{"name": "out", "stdout": {}}]}))
         .await?;
@@ -338,8 +336,8 @@ async fn says_which_policies_overlap(fixture: Fixture) -> anyhow::Result<()> {
     let selecting = json!({"selector": {"podSelector": {"matchLabels": {"team": "overlapping"}}},
         "nodeAgent": {}, "outputs": [{"name": "out", "stdout": {}}]});
     let (one, two) = (
-        Cluster::of(&fixture, "overlap-one"),
-        Cluster::of(&fixture, "overlap-two"),
+        Belongings::of(&fixture, "overlap-one"),
+        Belongings::of(&fixture, "overlap-two"),
     );
     one.apply(selecting.clone()).await?;
     two.apply(selecting).await?;
@@ -395,193 +393,4 @@ async fn publishes_the_webhooks_certificate(fixture: Fixture) -> anyhow::Result<
         );
     }
     Ok(())
-}
-
-/// One policy and what belongs to it, as an administrator sees it.
-struct Cluster {
-    name: String,
-    policies: Api<LoggingPolicy>,
-    daemon_sets: Api<DaemonSet>,
-    config_maps_api: Api<ConfigMap>,
-    secrets: Api<Secret>,
-    events: Api<Event>,
-}
-
-impl Cluster {
-    fn of(fixture: &Fixture, name: &str) -> Self {
-        let client: Client = fixture.admin();
-        Self {
-            name: name.to_owned(),
-            policies: Api::all(client.clone()),
-            daemon_sets: Api::namespaced(client.clone(), AGENTS_NAMESPACE),
-            config_maps_api: Api::namespaced(client.clone(), AGENTS_NAMESPACE),
-            secrets: Api::namespaced(client.clone(), AGENTS_NAMESPACE),
-            events: Api::namespaced(client, "default"),
-        }
-    }
-
-    /// Applies the policy, with a selector of its own unless it has one: policies of other tests must not overlap it.
-    async fn apply(&self, mut spec: Value) -> anyhow::Result<LoggingPolicy> {
-        if spec.get("selector").is_none() {
-            spec["selector"] = json!({"podSelector": {"matchLabels": {"test": self.name}}});
-        }
-        let policy = json!({"apiVersion": "tributary.dev/v1alpha1", "kind": "LoggingPolicy", "metadata": {"name": self.name}, "spec": spec});
-        Ok(self
-            .policies
-            .patch(
-                &self.name,
-                &PatchParams::apply("test").force(),
-                &Patch::Apply(policy),
-            )
-            .await?)
-    }
-
-    /// A change that asks nothing new of the operator.
-    async fn nudge(&self) -> anyhow::Result<()> {
-        let label = json!({"metadata": {"annotations": {"example.com/nudge": "yes"}}});
-        self.policies
-            .patch(&self.name, &PatchParams::default(), &Patch::Merge(label))
-            .await?;
-        Ok(())
-    }
-
-    async fn daemon_set(&self) -> anyhow::Result<Option<DaemonSet>> {
-        Ok(self.daemon_sets.get_opt(&node_agent(&self.name)).await?)
-    }
-
-    async fn config_maps(&self) -> anyhow::Result<Vec<ConfigMap>> {
-        let ours = ListParams::default().labels(&format!("{}={}", label::POLICY, self.name));
-        Ok(self.config_maps_api.list(&ours).await?.items)
-    }
-
-    async fn pretend_rollout(&self, desired: i32, available: i32) -> anyhow::Result<()> {
-        let daemon_set = self.daemon_set().await?.context("no DaemonSet")?;
-        let status = DaemonSetStatus {
-            observed_generation: daemon_set.metadata.generation,
-            desired_number_scheduled: desired,
-            current_number_scheduled: desired,
-            number_ready: available,
-            number_available: Some(available),
-            updated_number_scheduled: Some(available),
-            ..DaemonSetStatus::default()
-        };
-        let patch = Patch::Merge(json!({"status": status}));
-        self.daemon_sets
-            .patch_status(&node_agent(&self.name), &PatchParams::default(), &patch)
-            .await?;
-        Ok(())
-    }
-
-    async fn write_secret(&self, key: &str, value: &str) -> anyhow::Result<()> {
-        let secret = Secret {
-            metadata: ObjectMeta {
-                name: Some(self.name.clone()),
-                ..ObjectMeta::default()
-            },
-            data: Some(BTreeMap::from([(
-                key.to_owned(),
-                ByteString(value.as_bytes().to_vec()),
-            )])),
-            ..Secret::default()
-        };
-        self.secrets
-            .patch(
-                &self.name,
-                &PatchParams::apply("test").force(),
-                &Patch::Apply(secret),
-            )
-            .await?;
-        Ok(())
-    }
-
-    /// Waits until the condition has this reason, in a status that is about the newest generation.
-    async fn condition(&self, kind: &str, reason: &str) -> anyhow::Result<LoggingPolicy> {
-        self.until(|policy| {
-            let observed = policy
-                .status
-                .as_ref()
-                .and_then(|status| status.observed_generation);
-            observed == policy.metadata.generation
-                && find(policy, kind).is_some_and(|(_, found, _)| found == reason)
-        })
-        .await
-        .with_context(|| format!("{kind} with reason {reason}"))
-    }
-
-    async fn until(&self, holds: impl Fn(&LoggingPolicy) -> bool) -> anyhow::Result<LoggingPolicy> {
-        let result = eventually("the status", async || {
-            Ok(Some(self.policies.get(&self.name).await?).filter(&holds))
-        })
-        .await;
-        match result {
-            Ok(policy) => Ok(policy),
-            Err(error) => {
-                let status = self.policies.get(&self.name).await?.status;
-                Err(error.context(format!("the status is {status:#?}")))
-            }
-        }
-    }
-
-    async fn event(&self, reason: &str) -> anyhow::Result<()> {
-        eventually("the Event", async || {
-            let events = self.events.list(&ListParams::default()).await?;
-            let about = |event: &Event| {
-                event.regarding.as_ref().and_then(|object| object.name.as_deref()) == Some(self.name.as_str())
-            };
-            Ok(events
-                .iter()
-                .any(|event| about(event) && event.reason.as_deref() == Some(reason))
-                .then_some(()))
-        })
-        .await
-    }
-
-    /// The versions of everything that the operator writes for the policy; the policy's own changes when it is nudged.
-    async fn versions(&self) -> anyhow::Result<(Vec<Option<String>>, Value)> {
-        let daemon_set = self.daemon_set().await?.and_then(|d| d.resource_version());
-        let config_maps = self.config_maps().await?;
-        let versions = config_maps
-            .iter()
-            .map(kube::ResourceExt::resource_version)
-            .chain([daemon_set])
-            .collect();
-        let policy = self.policies.get(&self.name).await?;
-        // A write of the same content changes the time at which the operator's fields were written.
-        let status_writes = policy
-            .managed_fields()
-            .iter()
-            .filter(|entry| entry.subresource.as_deref() == Some("status"));
-        Ok((versions, serde_json::to_value(status_writes.collect::<Vec<_>>())?))
-    }
-}
-
-/// Status, reason and message of a condition.
-fn find(policy: &LoggingPolicy, kind: &str) -> Option<(String, String, String)> {
-    let condition = policy
-        .status
-        .as_ref()?
-        .conditions
-        .iter()
-        .find(|condition| condition.type_ == kind)?;
-    Some((
-        condition.status.clone(),
-        condition.reason.clone(),
-        condition.message.clone(),
-    ))
-}
-
-fn nodes(policy: &LoggingPolicy) -> Option<String> {
-    Some(policy.status.as_ref()?.node_agent.as_ref()?.nodes.clone())
-}
-
-fn secret_versions(daemon_set: &DaemonSet) -> Option<String> {
-    let annotations = daemon_set
-        .spec
-        .as_ref()?
-        .template
-        .metadata
-        .as_ref()?
-        .annotations
-        .as_ref()?;
-    annotations.get("tributary.dev/secret-versions").cloned()
 }

@@ -26,8 +26,11 @@ pub async fn reconcile(
     policy: Arc<DeserializeGuard<LoggingPolicy>>,
     context: Arc<Context>,
 ) -> Result<Action, Error> {
-    let _measured = context.metrics.reconciling();
     let name = policy.name_any();
+    if let Some(wait) = context.pace(&name) {
+        return Ok(Action::requeue(wait));
+    }
+    let _measured = context.metrics.reconciling();
 
     let Some(inputs) = dereference::dereference(&context, &name).await? else {
         return Ok(Action::await_change());

@@ -8,7 +8,7 @@ use kube::core::DeserializeGuard;
 use kube::runtime::reflector;
 use serde_json::{Value, json};
 use tributary_crds::LoggingPolicy;
-use tributary_operator::context::Context;
+use tributary_operator::context::{Context, PACE};
 use tributary_operator::error::Error;
 use tributary_operator::metrics::Metrics;
 use tributary_operator::policy::reconcile as reconcile_policy;
@@ -144,6 +144,9 @@ async fn pods_are_counted_page_by_page_and_not_at_every_look() {
     let context = context(&client);
     drop(client);
     reconcile(&context, &object).await.unwrap();
+    // Too soon: not a single call.
+    reconcile(&context, &object).await.unwrap();
+    tokio::time::sleep(PACE).await;
     reconcile(&context, &object).await.unwrap();
     drop(context);
     let bodies = playing.bodies().await;
