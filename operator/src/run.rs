@@ -43,7 +43,7 @@ pub struct Options {
     pub admin_listen: SocketAddr,
 
     /// This process among several; must differ between them. In a cluster: the pod's name.
-    #[arg(long, env = "POD_NAME", default_value = "tributary-operator")]
+    #[arg(long, env = "POD_NAME")]
     pub identity: String,
 
     /// The image that carries the streamer. Agents of policies with streamingSidecar pull it to their nodes in advance.
