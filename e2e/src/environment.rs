@@ -32,7 +32,12 @@ impl Environment {
     /// Loki and the collector are programs built here from their Go modules; they go by the names of the images that
     /// their makers publish, so that the same manifests serve here and on any other cluster.
     pub async fn own(options: &Options, progress: &Progress) -> anyhow::Result<Self> {
-        let wanted = [Component::Kubectl, Component::Otelcol, Component::Loki, Component::Logcli];
+        let wanted = [
+            Component::Kubectl,
+            Component::Otelcol,
+            Component::Loki,
+            Component::Logcli,
+        ];
         let programs = components::ensure(&wanted, progress).await?;
         let tributary = image::build(progress).await?;
         let cluster = Cluster::start(options, progress).await?;
@@ -50,15 +55,28 @@ impl Environment {
         };
         progress.during("importing images", None, import).await?;
         let kubectl = Kubectl::with_kubeconfig(cluster.kubectl_program(), &cluster.kubeconfig());
-        Ok(Self { kubectl, client: cluster.client(), programs, cluster: Some(cluster) })
+        Ok(Self {
+            kubectl,
+            client: cluster.client(),
+            programs,
+            cluster: Some(cluster),
+        })
     }
 
     /// Uses a context of the user's kubeconfig. Its nodes must be able to pull the images, or have them already.
     pub async fn existing(context: &str, progress: &Progress) -> anyhow::Result<Self> {
         let programs = components::ensure(&[Component::Kubectl, Component::Logcli], progress).await?;
-        let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
+        let options = KubeConfigOptions {
+            context: Some(context.to_owned()),
+            ..KubeConfigOptions::default()
+        };
         let config = kube::Config::from_custom_kubeconfig(Kubeconfig::read()?, &options).await?;
         let kubectl = Kubectl::with_context(programs.path(Component::Kubectl), context);
-        Ok(Self { kubectl, client: Client::try_from(config)?, programs, cluster: None })
+        Ok(Self {
+            kubectl,
+            client: Client::try_from(config)?,
+            programs,
+            cluster: None,
+        })
     }
 }

@@ -37,8 +37,12 @@ pub enum Error {
 
 /// Builds the programs, statically linked for this machine's architecture, and describes the image.
 pub async fn build(progress: &Progress) -> Result<Image, Error> {
-    let release = progress.during("building Tributary's programs", None, compile()).await?;
-    let image = Image::new(NAME).user(USER).label("org.opencontainers.image.licenses", "Apache-2.0");
+    let release = progress
+        .during("building Tributary's programs", None, compile())
+        .await?;
+    let image = Image::new(NAME)
+        .user(USER)
+        .label("org.opencontainers.image.licenses", "Apache-2.0");
     Ok(PROGRAMS.iter().fold(image, |image, program| {
         image.file(&format!("/{program}"), release.join(program), 0o755)
     }))
@@ -52,7 +56,10 @@ async fn compile() -> Result<PathBuf, Error> {
     let output = Command::new(env!("CARGO"))
         .current_dir(&root)
         .args(["build", "--release", "--locked", "--quiet", "--target", &target])
-        .args(["--config", &format!("target.{target}.rustflags=['-C', 'target-feature=+crt-static']")])
+        .args([
+            "--config",
+            &format!("target.{target}.rustflags=['-C', 'target-feature=+crt-static']"),
+        ])
         .args(PROGRAMS.iter().flat_map(|program| ["--package", program]))
         .env_remove("RUSTFLAGS")
         .stdin(Stdio::null())
@@ -61,7 +68,10 @@ async fn compile() -> Result<PathBuf, Error> {
         .map_err(Error::Cargo)?;
     if !output.status.success() {
         let output_text = String::from_utf8_lossy(&output.stderr).into_owned();
-        return Err(Error::Build { status: output.status, output: output_text });
+        return Err(Error::Build {
+            status: output.status,
+            output: output_text,
+        });
     }
     let directory = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     Ok(directory.join(target).join("release"))

@@ -28,7 +28,9 @@ pub enum Error {
 
 /// A file below the repository's `manifests/`.
 pub fn manifest(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../manifests")
+        .join(name)
 }
 
 /// Applies `manifests/install.yaml`.
@@ -45,7 +47,14 @@ pub async fn apply_manifest(kubectl: &Kubectl, name: &str) -> Result<kubectl::Ou
 /// Waits until both Deployments are available and the API server trusts the webhook.
 pub async fn wait(kubectl: &Kubectl) -> Result<(), Error> {
     for deployment in ["deployment/tributary-operator", "deployment/tributary-webhook"] {
-        let arguments = ["-n", names::SYSTEM_NAMESPACE, "rollout", "status", deployment, ROLLOUT_TIMEOUT];
+        let arguments = [
+            "-n",
+            names::SYSTEM_NAMESPACE,
+            "rollout",
+            "status",
+            deployment,
+            ROLLOUT_TIMEOUT,
+        ];
         kubectl.run(&arguments).await?;
     }
     let deadline = Instant::now() + CERTIFICATE_TIMEOUT;

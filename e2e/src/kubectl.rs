@@ -47,18 +47,27 @@ pub enum Error {
 impl Kubectl {
     /// For the cluster of a kubeconfig file.
     pub fn with_kubeconfig(program: impl Into<PathBuf>, kubeconfig: &Path) -> Self {
-        Self { program: program.into(), arguments: vec!["--kubeconfig".into(), kubeconfig.into()] }
+        Self {
+            program: program.into(),
+            arguments: vec!["--kubeconfig".into(), kubeconfig.into()],
+        }
     }
 
     /// For a context of the user's own kubeconfig.
     pub fn with_context(program: impl Into<PathBuf>, context: &str) -> Self {
-        Self { program: program.into(), arguments: vec!["--context".into(), context.into()] }
+        Self {
+            program: program.into(),
+            arguments: vec!["--context".into(), context.into()],
+        }
     }
 
     /// The command line that a person would type for this cluster.
     pub fn shown(&self) -> String {
         let words = self.arguments.iter().map(|word| word.to_string_lossy());
-        std::iter::once(self.program.to_string_lossy()).chain(words).collect::<Vec<_>>().join(" ")
+        std::iter::once(self.program.to_string_lossy())
+            .chain(words)
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     /// Runs a command.
@@ -72,7 +81,10 @@ impl Kubectl {
     }
 
     async fn run_with_input(&self, arguments: &[&str], input: &str) -> Result<Output, Error> {
-        let start = |source| Error::Start { program: self.program.clone(), source };
+        let start = |source| Error::Start {
+            program: self.program.clone(),
+            source,
+        };
         let mut child = Command::new(&self.program)
             .args(&self.arguments)
             .args(arguments)
@@ -92,7 +104,10 @@ impl Kubectl {
         if output.status.success() {
             Ok(Output { stdout, stderr })
         } else {
-            Err(Error::Failed { arguments: arguments.join(" "), stderr: stderr.trim().to_owned() })
+            Err(Error::Failed {
+                arguments: arguments.join(" "),
+                stderr: stderr.trim().to_owned(),
+            })
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Reading records back from Loki, through the API server's proxy to its Service, so that any cluster will do.
 
+use std::time::Duration;
+
 use kube::Client;
 use serde::Deserialize;
 
@@ -7,6 +9,9 @@ use serde::Deserialize;
 const PROXY: &str = "/api/v1/namespaces/logging/services/loki:3100/proxy";
 /// Most lines that one query takes; the sample's `max_entries_limit_per_query`.
 const LIMIT: usize = 100_000;
+
+/// How long one query may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Whose lines to read.
 #[derive(Clone, Debug)]
@@ -31,6 +36,9 @@ pub enum Error {
     /// The answer is not a query result.
     #[error("Loki's answer is no query result: {0}")]
     Answer(#[from] serde_json::Error),
+    /// No answer in time.
+    #[error("Loki has not answered the query {0} within {} s: see `kubectl -n logging logs loki-0`", PATIENCE.as_secs())]
+    Late(String),
     /// More lines than one query gives.
     #[error("Loki holds {LIMIT} lines or more for {0}: the count would be wrong")]
     TooMany(String),
@@ -53,7 +61,10 @@ struct Stream {
 
 /// `[time in nanoseconds, line, ...]`
 #[derive(Deserialize)]
-struct Entry(#[allow(dead_code, reason = "the position matters, the time does not")] String, String);
+struct Entry(
+    #[allow(dead_code, reason = "the position matters, the time does not")] String,
+    String,
+);
 
 /// Every line that Loki holds of a container, from the last hour.
 pub async fn lines(client: &Client, source: &Source<'_>) -> Result<Vec<String>, Error> {
@@ -68,8 +79,20 @@ pub async fn lines(client: &Client, source: &Source<'_>) -> Result<Vec<String>, 
         .append_pair("limit", &LIMIT.to_string())
         .finish();
     let request = http::Request::get(format!("{PROXY}/loki/api/v1/query_range?{query}")).body(Vec::new())?;
-    let answer: Answer = serde_json::from_str(&client.request_text(request).await?)?;
-    let lines: Vec<String> =
-        answer.data.result.into_iter().flat_map(|stream| stream.values).map(|Entry(_, line)| line).collect();
-    if lines.len() >= LIMIT { Err(Error::TooMany(selector)) } else { Ok(lines) }
+    let Ok(answer) = tokio::time::timeout(PATIENCE, client.request_text(request)).await else {
+        return Err(Error::Late(selector));
+    };
+    let answer: Answer = serde_json::from_str(&answer?)?;
+    let lines: Vec<String> = answer
+        .data
+        .result
+        .into_iter()
+        .flat_map(|stream| stream.values)
+        .map(|Entry(_, line)| line)
+        .collect();
+    if lines.len() >= LIMIT {
+        Err(Error::TooMany(selector))
+    } else {
+        Ok(lines)
+    }
 }

@@ -4,7 +4,13 @@ use crate::streams::{Stream, Written};
 use crate::tally::Numbering;
 
 /// The samples, in the order in which they are applied.
-pub const SAMPLES: [&str; 5] = ["counter.yaml", "two-files.yaml", "no-volume.yaml", "job.yaml", "restricted.yaml"];
+pub const SAMPLES: [&str; 5] = [
+    "counter.yaml",
+    "two-files.yaml",
+    "no-volume.yaml",
+    "job.yaml",
+    "restricted.yaml",
+];
 
 /// Lines that the Job of `job.yaml` writes.
 const JOB_LINES: u64 = 5_000;
@@ -27,7 +33,10 @@ pub const STREAMS: [Stream; 6] = [
         pod_pattern: "two-files",
         container: "stream-1-log",
         numbering: Numbering::Leading,
-        written: Written::LastInFile { container: "count", path: "/var/log/1.log" },
+        written: Written::LastInFile {
+            container: "count",
+            path: "/var/log/1.log",
+        },
     },
     Stream {
         pattern: "streaming sidecar, second file",
@@ -36,7 +45,10 @@ pub const STREAMS: [Stream; 6] = [
         pod_pattern: "two-files",
         container: "stream-2-log",
         numbering: Numbering::Trailing,
-        written: Written::LastInFile { container: "count", path: "/var/log/2.log" },
+        written: Written::LastInFile {
+            container: "count",
+            path: "/var/log/2.log",
+        },
     },
     Stream {
         pattern: "streaming sidecar, volume created",
@@ -45,7 +57,10 @@ pub const STREAMS: [Stream; 6] = [
         pod_pattern: "no-volume",
         container: "stream-1-log",
         numbering: Numbering::Leading,
-        written: Written::LastInFile { container: "count", path: "/var/log/1.log" },
+        written: Written::LastInFile {
+            container: "count",
+            path: "/var/log/1.log",
+        },
     },
     Stream {
         pattern: "streaming sidecar, Job",
@@ -63,7 +78,10 @@ pub const STREAMS: [Stream; 6] = [
         pod_pattern: "cart-.*",
         container: "stream-cart-log",
         numbering: Numbering::Leading,
-        written: Written::LastInFile { container: "cart", path: "/data/logs/cart.log" },
+        written: Written::LastInFile {
+            container: "cart",
+            path: "/data/logs/cart.log",
+        },
     },
 ];
 

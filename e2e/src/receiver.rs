@@ -59,16 +59,24 @@ impl Receiver {
         let listener = TcpListener::bind(address).map_err(listen)?;
         listener.set_nonblocking(true).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let tls = RustlsConfig::from_pem(certificate.into(), key.into()).await.map_err(Error::Certificate)?;
+        let tls = RustlsConfig::from_pem(certificate.into(), key.into())
+            .await
+            .map_err(Error::Certificate)?;
         let deliveries = Arc::new(Mutex::new(Deliveries::new()));
         let router = Router::new()
             .fallback(receive)
             .layer(DefaultBodyLimit::max(BODY_LIMIT))
             .with_state(Arc::clone(&deliveries));
         let handle = Handle::new();
-        let server = axum_server::from_tcp_rustls(listener, tls).map_err(listen)?.handle(handle.clone());
+        let server = axum_server::from_tcp_rustls(listener, tls)
+            .map_err(listen)?
+            .handle(handle.clone());
         tokio::spawn(server.serve(router.into_make_service()));
-        Ok(Self { address, deliveries, handle })
+        Ok(Self {
+            address,
+            deliveries,
+            handle,
+        })
     }
 
     /// Where it listens.
@@ -78,7 +86,10 @@ impl Receiver {
 
     /// Everything that has arrived.
     pub fn deliveries(&self) -> Deliveries {
-        self.deliveries.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.deliveries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -97,7 +108,10 @@ async fn receive(
     match read(&headers, &body) {
         Ok(delivery) => {
             let mut deliveries = deliveries.lock().unwrap_or_else(PoisonError::into_inner);
-            deliveries.entry(uri.path().to_owned()).or_default().push(delivery);
+            deliveries
+                .entry(uri.path().to_owned())
+                .or_default()
+                .push(delivery);
             (StatusCode::OK, String::new())
         }
         Err(problem) => (StatusCode::BAD_REQUEST, problem),
@@ -105,16 +119,28 @@ async fn receive(
 }
 
 fn read(headers: &HeaderMap, body: &[u8]) -> Result<Delivery, String> {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let header = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
     let mut text = String::new();
     let read = match header("content-encoding") {
         "gzip" => flate2::read::MultiGzDecoder::new(body).read_to_string(&mut text),
         _ => { body }.read_to_string(&mut text),
     };
     read.map_err(|error| format!("the body cannot be read: {error}"))?;
-    let records: Result<Vec<Value>, _> = text.lines().filter(|line| !line.is_empty()).map(serde_json::from_str).collect();
+    let records: Result<Vec<Value>, _> = text
+        .lines()
+        .filter(|line| !line.is_empty())
+        .map(serde_json::from_str)
+        .collect();
     let records = records.map_err(|error| format!("a line is no JSON: {error}"))?;
-    Ok(Delivery { authorization: header("authorization").to_owned(), records })
+    Ok(Delivery {
+        authorization: header("authorization").to_owned(),
+        records,
+    })
 }
 
 #[cfg(test)]
@@ -126,7 +152,10 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("authorization", "Bearer t".parse().unwrap());
         let delivery = read(&headers, b"{\"message\":\"a\"}\n\n{\"message\":\"b\"}\n").unwrap();
-        assert_eq!((delivery.records.len(), delivery.authorization.as_str()), (2, "Bearer t"));
+        assert_eq!(
+            (delivery.records.len(), delivery.authorization.as_str()),
+            (2, "Bearer t")
+        );
         assert!(read(&headers, b"not json\n").unwrap_err().contains("no JSON"));
     }
 }

@@ -68,12 +68,30 @@ impl Stream {
         let line = match self.written {
             Written::Exactly(lines) => return Ok(lines),
             Written::LastPrinted => {
-                let arguments = ["-n", self.namespace, "logs", self.pod, "-c", self.container, "--tail=1"];
+                let arguments = [
+                    "-n",
+                    self.namespace,
+                    "logs",
+                    self.pod,
+                    "-c",
+                    self.container,
+                    "--tail=1",
+                ];
                 kubectl.run(&arguments).await?.stdout
             }
             Written::LastInFile { container, path } => {
-                let arguments =
-                    ["-n", self.namespace, "exec", self.pod, "-c", container, "--", "tail", "-n1", path];
+                let arguments = [
+                    "-n",
+                    self.namespace,
+                    "exec",
+                    self.pod,
+                    "-c",
+                    container,
+                    "--",
+                    "tail",
+                    "-n1",
+                    path,
+                ];
                 kubectl.run(&arguments).await?.stdout
             }
         };
@@ -85,7 +103,11 @@ impl Stream {
 
     /// Counts what has arrived, and goes on counting until all has or `patience` is over.
     pub async fn tally(&self, client: &Client, written: u64, patience: Duration) -> Result<Tally, Error> {
-        let source = Source { namespace: self.namespace, pod: self.pod_pattern, container: self.container };
+        let source = Source {
+            namespace: self.namespace,
+            pod: self.pod_pattern,
+            container: self.container,
+        };
         let deadline = Instant::now() + patience;
         loop {
             let lines = loki::lines(client, &source).await?;

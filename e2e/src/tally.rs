@@ -43,7 +43,12 @@ impl Tally {
         }
         let found = copies.values().sum();
         let distinct = copies.len() as u64;
-        Self { written, found, lost: written - distinct, doubled: found - distinct }
+        Self {
+            written,
+            found,
+            lost: written - distinct,
+            doubled: found - distinct,
+        }
     }
 
     /// Whether every line arrived exactly once, and there was at least one.
@@ -58,8 +63,14 @@ mod tests {
 
     #[test]
     fn reads_the_numbers_of_both_formats() {
-        assert_eq!(Numbering::Leading.number("12: Mon Jan  1 00:00:12 UTC 2024"), Some(12));
-        assert_eq!(Numbering::Trailing.number("Mon Jan  1 00:00:12 UTC 2024 INFO 12"), Some(12));
+        assert_eq!(
+            Numbering::Leading.number("12: Mon Jan  1 00:00:12 UTC 2024"),
+            Some(12)
+        );
+        assert_eq!(
+            Numbering::Trailing.number("Mon Jan  1 00:00:12 UTC 2024 INFO 12"),
+            Some(12)
+        );
         assert_eq!(Numbering::Leading.number("no number"), None);
         assert_eq!(Numbering::Trailing.number("12 no number"), None);
     }
@@ -67,7 +78,15 @@ mod tests {
     #[test]
     fn losses_and_copies_are_told_apart() {
         let tally = Tally::count(5, [0, 1, 1, 1, 3, 7]);
-        assert_eq!(tally, Tally { written: 5, found: 5, lost: 2, doubled: 2 });
+        assert_eq!(
+            tally,
+            Tally {
+                written: 5,
+                found: 5,
+                lost: 2,
+                doubled: 2
+            }
+        );
         assert!(!tally.is_exact());
         assert!(Tally::count(2, [1, 0]).is_exact());
         assert!(!Tally::count(0, []).is_exact(), "nothing written proves nothing");

@@ -62,16 +62,32 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         return Ok(true);
     }
     let started = Instant::now();
+    if arguments.context.is_none() {
+        // Fails before the long builds where there is no root.
+        cluster::prepare(&progress).await?;
+    }
     let environment = match &arguments.context {
         Some(context) => Environment::existing(context, &progress).await?,
         None => Environment::own(&options, &progress).await?,
     };
     let kubectl = &environment.kubectl;
-    progress.during("installing Tributary and Loki", None, install(kubectl)).await?;
-    progress.during("starting the documentation's pods", None, start_pods(kubectl)).await?;
+    progress
+        .during("installing Tributary and Loki", None, install(kubectl))
+        .await?;
+    progress
+        .during("starting the documentation's pods", None, start_pods(kubectl))
+        .await?;
     let writing = tokio::time::sleep(Duration::from_secs(arguments.seconds));
-    progress.during(&format!("letting them write for {} s", arguments.seconds), None, writing).await;
-    let exact = progress.during("counting lines in Loki", None, count(&environment)).await?;
+    progress
+        .during(
+            &format!("letting them write for {} s", arguments.seconds),
+            None,
+            writing,
+        )
+        .await;
+    let exact = progress
+        .during("counting lines in Loki", None, count(&environment))
+        .await?;
     println!("\nfrom start to table: {} s", started.elapsed().as_secs());
     if arguments.check {
         take_down(arguments, &options, &progress).await?;
@@ -89,8 +105,19 @@ async fn install(kubectl: &Kubectl) -> anyhow::Result<()> {
     installation::apply_manifest(kubectl, "samples/loki.yaml").await?;
     installation::wait(kubectl).await?;
     installation::apply_manifest(kubectl, "samples/policy.yaml").await?;
-    kubectl.run(&["-n", "logging", "rollout", "status", "statefulset/loki", POD_TIMEOUT]).await?;
-    kubectl.run(&["wait", "--for=condition=Ready", "lp/default", POD_TIMEOUT]).await?;
+    kubectl
+        .run(&[
+            "-n",
+            "logging",
+            "rollout",
+            "status",
+            "statefulset/loki",
+            POD_TIMEOUT,
+        ])
+        .await?;
+    kubectl
+        .run(&["wait", "--for=condition=Ready", "lp/default", POD_TIMEOUT])
+        .await?;
     Ok(())
 }
 
@@ -113,12 +140,31 @@ async fn count(environment: &Environment) -> anyhow::Result<bool> {
         let written = stream.written(&environment.kubectl).await?;
         let tally = stream.tally(&environment.client, written, PATIENCE).await?;
         exact &= tally.is_exact();
-        let Tally { written, found, lost, doubled } = tally;
+        let Tally {
+            written,
+            found,
+            lost,
+            doubled,
+        } = tally;
         let pod = format!("{}/{}", stream.namespace, stream.pod);
         let numbers = [written, found, lost, doubled].map(|number| number.to_string());
-        rows.push([[stream.pattern.to_owned(), pod, stream.container.to_owned()].as_slice(), &numbers].concat());
+        rows.push(
+            [
+                [stream.pattern.to_owned(), pod, stream.container.to_owned()].as_slice(),
+                &numbers,
+            ]
+            .concat(),
+        );
     }
-    let header = ["PATTERN", "POD", "CONTAINER", "WRITTEN", "FOUND", "LOST", "DOUBLED"];
+    let header = [
+        "PATTERN",
+        "POD",
+        "CONTAINER",
+        "WRITTEN",
+        "FOUND",
+        "LOST",
+        "DOUBLED",
+    ];
     println!("\n{}", table::draw(&header, &rows));
     Ok(exact)
 }
@@ -143,15 +189,26 @@ fn show_around(environment: &Environment) {
 /// Removes the cluster, or from a cluster of the user's what the demo applied.
 async fn take_down(arguments: &Arguments, options: &Options, progress: &Progress) -> anyhow::Result<()> {
     let Some(context) = &arguments.context else {
-        progress.during("removing the cluster", None, cluster::down(&options.state)).await?;
+        progress
+            .during("removing the cluster", None, cluster::down(&options.state))
+            .await?;
         return Ok(());
     };
     let environment = Environment::existing(context, progress).await?;
-    let samples = SAMPLES.iter().chain(&["policy.yaml", "loki.yaml"]).map(|sample| format!("samples/{sample}"));
+    let samples = SAMPLES
+        .iter()
+        .chain(&["policy.yaml", "loki.yaml"])
+        .map(|sample| format!("samples/{sample}"));
     for manifest in samples.chain(["install.yaml".to_owned()]) {
         let path = installation::manifest(&manifest);
         let arguments = ["delete", "--ignore-not-found", "-f", &path.to_string_lossy()];
-        progress.during(&format!("deleting {manifest}"), None, environment.kubectl.run(&arguments)).await?;
+        progress
+            .during(
+                &format!("deleting {manifest}"),
+                None,
+                environment.kubectl.run(&arguments),
+            )
+            .await?;
     }
     Ok(())
 }

@@ -22,12 +22,22 @@ async fn main() -> anyhow::Result<()> {
     let image = image::build(&Progress::stderr()).await?;
     image.write(&arguments.output)?;
     let size = std::fs::metadata(&arguments.output)?.len();
-    println!("{}: {} ({:.1} MiB)", arguments.output.display(), image.name(), mebibytes(size));
-    println!("load it with: ctr -n k8s.io images import FILE, kind load image-archive FILE, or skopeo copy oci-archive:FILE ...");
+    println!(
+        "{}: {} ({:.1} MiB)",
+        arguments.output.display(),
+        image.name(),
+        mebibytes(size)
+    );
+    println!(
+        "load it with: ctr -n k8s.io images import FILE, kind load image-archive FILE, or skopeo copy oci-archive:FILE ..."
+    );
     Ok(())
 }
 
-#[expect(clippy::cast_precision_loss, reason = "an image has far fewer than 2^52 bytes")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "an image has far fewer than 2^52 bytes"
+)]
 fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }

@@ -61,12 +61,17 @@ const AGENT: &str = "/otelcol";
 const LOKI: &str = "/loki";
 
 pub fn kills(stage: &Stage) -> anyhow::Result<()> {
-    ensure!(Engine::default() == Engine::OpenTelemetryCollector, "this test kills the default engine");
+    ensure!(
+        Engine::default() == Engine::OpenTelemetryCollector,
+        "this test kills the default engine"
+    );
     stage.apply(&writer("killed"))?;
     let started = Instant::now();
     for (second, program) in [(5, AGENT), (9, LOKI), (14, AGENT), (18, LOKI), (24, AGENT)] {
         std::thread::sleep(Duration::from_secs(second).saturating_sub(started.elapsed()));
-        stage.eventually("the process runs", Duration::from_secs(60), || stage.kill(program))?;
+        stage.eventually("the process runs", Duration::from_secs(60), || {
+            stage.kill(program)
+        })?;
     }
     finish(stage, "killed", stream("job/killed", "killed-.*"))
 }

@@ -20,19 +20,52 @@ use crate::stage::Stage;
 type Test = fn(&Stage) -> anyhow::Result<()>;
 
 const TESTS: &[(&str, Test)] = &[
-    ("readme::every_command_of_the_readme_works", readme::every_command_of_the_readme_works),
-    ("messages::a_file_that_no_volume_covers_is_explained_by_kubectl", messages::no_volume),
-    ("messages::a_mistyped_path_and_container_are_explained", messages::mistakes),
-    ("messages::pods_start_while_the_webhook_is_down", messages::webhook_down),
-    ("volumes::files_on_a_claim_below_a_subpath_are_streamed", volumes::claim_with_subpath),
-    ("volumes::rotated_and_truncated_files_are_streamed_whole", volumes::rotation),
-    ("policies::selectors_by_namespace_and_pod_labels_select", policies::selectors),
-    ("policies::a_missing_secret_is_said_and_the_last_good_agent_runs_on", policies::missing_secret),
+    (
+        "readme::every_command_of_the_readme_works",
+        readme::every_command_of_the_readme_works,
+    ),
+    (
+        "messages::a_file_that_no_volume_covers_is_explained_by_kubectl",
+        messages::no_volume,
+    ),
+    (
+        "messages::a_mistyped_path_and_container_are_explained",
+        messages::mistakes,
+    ),
+    (
+        "messages::pods_start_while_the_webhook_is_down",
+        messages::webhook_down,
+    ),
+    (
+        "volumes::files_on_a_claim_below_a_subpath_are_streamed",
+        volumes::claim_with_subpath,
+    ),
+    (
+        "volumes::rotated_and_truncated_files_are_streamed_whole",
+        volumes::rotation,
+    ),
+    (
+        "policies::selectors_by_namespace_and_pod_labels_select",
+        policies::selectors,
+    ),
+    (
+        "policies::a_missing_secret_is_said_and_the_last_good_agent_runs_on",
+        policies::missing_secret,
+    ),
     ("policies::a_deleted_policy_leaves_nothing", policies::deletion),
-    ("outputs::http_file_and_stdout_carry_the_standard_record", outputs::plain),
+    (
+        "outputs::http_file_and_stdout_carry_the_standard_record",
+        outputs::plain,
+    ),
     ("outputs::otlp_reaches_loki", outputs::otlp),
-    ("outputs::elasticsearch_with_tls_and_password_holds_the_record", outputs::elasticsearch),
-    ("faults::nothing_is_lost_when_agent_and_backend_are_killed", faults::kills),
+    (
+        "outputs::elasticsearch_with_tls_and_password_holds_the_record",
+        outputs::elasticsearch,
+    ),
+    (
+        "faults::nothing_is_lost_when_agent_and_backend_are_killed",
+        faults::kills,
+    ),
     ("faults::nothing_is_lost_when_the_backend_is_away", faults::outage),
 ];
 
@@ -41,7 +74,10 @@ fn main() -> ExitCode {
     // They share a node, and some take it apart.
     arguments.test_threads = Some(1);
     if arguments.list {
-        let trials = TESTS.iter().map(|(name, _)| Trial::test(*name, || Ok(()))).collect();
+        let trials = TESTS
+            .iter()
+            .map(|(name, _)| Trial::test(*name, || Ok(())))
+            .collect();
         return libtest_mimic::run(&arguments, trials).exit_code();
     }
     let stage = match Stage::start() {
@@ -53,7 +89,9 @@ fn main() -> ExitCode {
     };
     let trials = TESTS.iter().map(|&(name, test)| {
         let stage = Arc::clone(&stage);
-        Trial::test(name, move || test(&stage).map_err(|error| Failed::from(format!("{error:#}"))))
+        Trial::test(name, move || {
+            test(&stage).map_err(|error| Failed::from(format!("{error:#}")))
+        })
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
     if let Err(error) = stage.end(conclusion.has_failed()) {

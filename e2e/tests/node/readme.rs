@@ -15,12 +15,22 @@ pub fn every_command_of_the_readme_works(stage: &Stage) -> anyhow::Result<()> {
     let readme = std::fs::read_to_string(root.join("README.md"))?;
     let ci = std::fs::read_to_string(root.join(".ci/run"))?;
     let commands = commands(&readme);
-    ensure!(commands.len() > 5, "the README's commands were not found: {commands:?}");
-    let kubectl = stage.cluster().kubectl_program().parent().context("kubectl has no directory")?;
+    ensure!(
+        commands.len() > 5,
+        "the README's commands were not found: {commands:?}"
+    );
+    let kubectl = stage
+        .cluster()
+        .kubectl_program()
+        .parent()
+        .context("kubectl has no directory")?;
     let path = format!("{}:{}", kubectl.display(), std::env::var("PATH")?);
     for command in commands {
         if RUN_BY_CI.contains(&command) {
-            ensure!(ci.lines().any(|line| line.starts_with(command)), ".ci/run does not run {command}");
+            ensure!(
+                ci.lines().any(|line| line.starts_with(command)),
+                ".ci/run does not run {command}"
+            );
             continue;
         }
         let output = Command::new("sh")
@@ -29,7 +39,11 @@ pub fn every_command_of_the_readme_works(stage: &Stage) -> anyhow::Result<()> {
             .env("PATH", &path)
             .env("KUBECONFIG", stage.cluster().kubeconfig())
             .output()?;
-        ensure!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+        ensure!(
+            output.status.success(),
+            "{command}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     stage.kubectl("delete pod two-files --wait=false").map(drop)
 }

@@ -32,8 +32,19 @@ impl Stage {
             installation::apply_manifest(kubectl, "samples/loki.yaml").await?;
             installation::wait(kubectl).await?;
             installation::apply_manifest(kubectl, "samples/policy.yaml").await?;
-            kubectl.run(&["-n", "logging", "rollout", "status", "statefulset/loki", "--timeout=120s"]).await?;
-            kubectl.run(&["wait", "--for=condition=Ready", "lp/default", "--timeout=120s"]).await?;
+            kubectl
+                .run(&[
+                    "-n",
+                    "logging",
+                    "rollout",
+                    "status",
+                    "statefulset/loki",
+                    "--timeout=120s",
+                ])
+                .await?;
+            kubectl
+                .run(&["wait", "--for=condition=Ready", "lp/default", "--timeout=120s"])
+                .await?;
             anyhow::Ok(environment)
         })?;
         Ok(Self { runtime, environment })
@@ -42,7 +53,10 @@ impl Stage {
     /// Removes the cluster; after a failure its logs stay.
     pub fn end(&self, failed: bool) -> anyhow::Result<()> {
         if failed {
-            eprintln!("the logs of the cluster are in {}", options().state.join("logs").display());
+            eprintln!(
+                "the logs of the cluster are in {}",
+                options().state.join("logs").display()
+            );
         }
         Ok(self.run(tributary_cluster::cluster::down(&options().state))?)
     }
@@ -61,7 +75,10 @@ impl Stage {
     }
 
     pub fn cluster(&self) -> &Cluster {
-        self.environment.cluster.as_ref().expect("the stage is a cluster of our own")
+        self.environment
+            .cluster
+            .as_ref()
+            .expect("the stage is a cluster of our own")
     }
 
     /// Runs `kubectl`; the words are separated by spaces.
@@ -87,7 +104,8 @@ impl Stage {
             match attempt() {
                 Ok(value) => return Ok(value),
                 Err(error) if Instant::now() >= deadline => {
-                    return Err(error).with_context(|| format!("{what}: not within {} s", patience.as_secs()));
+                    return Err(error)
+                        .with_context(|| format!("{what}: not within {} s", patience.as_secs()));
                 }
                 Err(_) => std::thread::sleep(POLL),
             }
@@ -111,9 +129,12 @@ impl Stage {
     pub fn kill(&self, program: &str) -> anyhow::Result<()> {
         let mut shell = self.cluster().node_command("sh");
         shell.args(["-c", KILL, program]);
-        let killed = self.run(shell.output())?;
+        let killed = self.run(async { shell.output().await })?;
         if killed.stdout.is_empty() {
-            bail!("no process {program} was killed: {}", String::from_utf8_lossy(&killed.stderr).trim());
+            bail!(
+                "no process {program} was killed: {}",
+                String::from_utf8_lossy(&killed.stderr).trim()
+            );
         }
         Ok(())
     }
@@ -131,6 +152,13 @@ done
 /// A state directory beside the demo's, and container logs that rotate while a test runs.
 fn options() -> Options {
     let state = Options::default().state.with_file_name("e2e-cluster");
-    let rotation = LogRotation { max_size: "1Mi".to_owned(), max_files: 5, interval: "3s".to_owned() };
-    Options { state, log_rotation: Some(rotation) }
+    let rotation = LogRotation {
+        max_size: "1Mi".to_owned(),
+        max_files: 5,
+        interval: "3s".to_owned(),
+    };
+    Options {
+        state,
+        log_rotation: Some(rotation),
+    }
 }

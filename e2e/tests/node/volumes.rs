@@ -10,7 +10,10 @@ use crate::stage::Stage;
 /// The numbers in what a container has printed.
 fn tally(stage: &Stage, pod: &str, container: &str, written: u64) -> anyhow::Result<Tally> {
     let printed = stage.kubectl(&format!("logs {pod} -c {container}"))?;
-    Ok(Tally::count(written, printed.lines().filter_map(|line| Numbering::Leading.number(line))))
+    Ok(Tally::count(
+        written,
+        printed.lines().filter_map(|line| Numbering::Leading.number(line)),
+    ))
 }
 
 pub fn claim_with_subpath(stage: &Stage) -> anyhow::Result<()> {
@@ -45,7 +48,7 @@ spec:
       containers:
       - name: app
         image: busybox:1.28
-        args: [/bin/sh, -c, 'i=0; while [ $i -lt 500 ]; do echo $i: kept >> /data/app/$((i / 250)).log; i=$((i+1)); done']
+        args: [/bin/sh, -c, 'mkdir -p /data/app; i=0; while [ $i -lt 500 ]; do echo $i: kept >> /data/app/$((i / 250)).log; i=$((i+1)); done']
         volumeMounts: [{name: archive, mountPath: /data, subPath: tenant}]
       volumes:
       - name: archive
@@ -54,7 +57,8 @@ spec:
     )?;
     let wait = "wait --for=condition=Complete job/archiver --timeout=60s";
     stage.kubectl(wait)?;
-    let sidecar = stage.kubectl("get pod -l job-name=archiver -o jsonpath={.items[0].spec.initContainers[0].name}")?;
+    let sidecar =
+        stage.kubectl("get pod -l job-name=archiver -o jsonpath={.items[0].spec.initContainers[0].name}")?;
     let tally = tally(stage, "job/archiver", &sidecar, 500)?;
     ensure!(tally.is_exact(), "{tally:?}");
     stage.kubectl("delete job archiver")?;
@@ -85,7 +89,7 @@ spec:
           for round in 1 2 3 4 5 6 7 8; do
             n=0
             while [ $n -lt 500 ]; do echo "$i: rotated" >> /logs/app.log; i=$((i+1)); n=$((n+1)); done
-            if [ $((round % 2)) = 0 ]; then mv /logs/app.log /logs/app.log.1; else sleep 1; cp /logs/app.log /logs/app.log.1; : > /logs/app.log; fi
+            if [ $((round % 2)) = 0 ]; then mv /logs/app.log /logs/app.log.$round; else sleep 1; cp /logs/app.log /logs/app.log.$round; : > /logs/app.log; fi
             sleep 0.3
           done
         volumeMounts: [{name: logs, mountPath: /logs}]
