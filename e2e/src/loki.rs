@@ -37,7 +37,7 @@ pub enum Error {
     #[error("Loki's answer is no query result: {0}")]
     Answer(#[from] serde_json::Error),
     /// No answer in time.
-    #[error("Loki has not answered the query {0} within {} s: see `kubectl -n logging logs loki-0`", PATIENCE.as_secs())]
+    #[error("Loki has not answered the query {0} within {seconds} s: see `kubectl -n logging logs loki-0`", seconds = PATIENCE.as_secs())]
     Late(String),
     /// More lines than one query gives.
     #[error("Loki holds {LIMIT} lines or more for {0}: the count would be wrong")]
