@@ -36,8 +36,15 @@ fn links_lead_to_files() {
         for target in targets(&text) {
             links += 1;
             let file = document.parent().unwrap().join(target);
-            assert!(file.exists(), "{} links to {target}, which is not there", document.display());
+            assert!(
+                file.exists(),
+                "{} links to {target}, which is not there",
+                document.display()
+            );
         }
     }
-    assert!(links >= 8, "only {links} links were found: is the reader of links broken?");
+    assert!(
+        links >= 8,
+        "only {links} links were found: is the reader of links broken?"
+    );
 }
