@@ -33,9 +33,26 @@ pub fn manifest(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// Applies `manifests/install.yaml`.
-pub async fn apply(kubectl: &Kubectl) -> Result<(), Error> {
-    apply_manifest(kubectl, "install.yaml").await.map(drop)
+/// What a user does first: the manifests, a backend, the first policy. Returns when agents run.
+pub async fn install(kubectl: &Kubectl) -> Result<(), Error> {
+    apply_manifest(kubectl, "install.yaml").await?;
+    apply_manifest(kubectl, "samples/loki.yaml").await?;
+    wait(kubectl).await?;
+    apply_manifest(kubectl, "samples/policy.yaml").await?;
+    kubectl
+        .run(&[
+            "-n",
+            "logging",
+            "rollout",
+            "status",
+            "statefulset/loki",
+            ROLLOUT_TIMEOUT,
+        ])
+        .await?;
+    kubectl
+        .run(&["wait", "--for=condition=Ready", "lp/default", ROLLOUT_TIMEOUT])
+        .await?;
+    Ok(())
 }
 
 /// Applies a file below `manifests/`.
@@ -45,7 +62,7 @@ pub async fn apply_manifest(kubectl: &Kubectl, name: &str) -> Result<kubectl::Ou
 }
 
 /// Waits until both Deployments are available and the API server trusts the webhook.
-pub async fn wait(kubectl: &Kubectl) -> Result<(), Error> {
+async fn wait(kubectl: &Kubectl) -> Result<(), Error> {
     for deployment in ["deployment/tributary-operator", "deployment/tributary-webhook"] {
         let arguments = [
             "-n",

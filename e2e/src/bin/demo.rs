@@ -72,7 +72,11 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     };
     let kubectl = &environment.kubectl;
     progress
-        .during("installing Tributary and Loki", None, install(kubectl))
+        .during(
+            "installing Tributary and Loki",
+            None,
+            installation::install(kubectl),
+        )
         .await?;
     progress
         .during("starting the documentation's pods", None, start_pods(kubectl))
@@ -97,28 +101,6 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     tokio::signal::ctrl_c().await?;
     take_down(arguments, &options, &progress).await?;
     Ok(exact)
-}
-
-/// What a user does: the manifests, a backend, a policy.
-async fn install(kubectl: &Kubectl) -> anyhow::Result<()> {
-    installation::apply(kubectl).await?;
-    installation::apply_manifest(kubectl, "samples/loki.yaml").await?;
-    installation::wait(kubectl).await?;
-    installation::apply_manifest(kubectl, "samples/policy.yaml").await?;
-    kubectl
-        .run(&[
-            "-n",
-            "logging",
-            "rollout",
-            "status",
-            "statefulset/loki",
-            POD_TIMEOUT,
-        ])
-        .await?;
-    kubectl
-        .run(&["wait", "--for=condition=Ready", "lp/default", POD_TIMEOUT])
-        .await?;
-    Ok(())
 }
 
 async fn start_pods(kubectl: &Kubectl) -> anyhow::Result<()> {

@@ -1,12 +1,14 @@
 //! Every output, by the real collector into something real.
 
 use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
-use tributary_cluster::Elasticsearch;
 use tributary_cluster::pki::Subject;
+use tributary_cluster::{Component, Elasticsearch};
 use tributary_e2e::installation;
 use tributary_e2e::loki::{self, Source};
 use tributary_e2e::receiver::Receiver;
@@ -267,6 +269,33 @@ spec:
     stage.kubectl("delete lp search")?;
     stage.kubectl("delete namespace search --wait=false")?;
     stage.run(server.stop());
+    Ok(())
+}
+
+/// The real program reads what the compiler's own tests pin.
+pub fn golden_configurations(stage: &Stage) -> anyhow::Result<()> {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../agents/tests/golden");
+    let mut checked = 0;
+    for case in std::fs::read_dir(&golden)? {
+        let configuration = case?.path().join("OpenTelemetryCollector/otelcol.yaml");
+        if !configuration.is_file() {
+            continue;
+        }
+        let output = Command::new(stage.environment().programs.path(Component::Otelcol))
+            .arg("validate")
+            .arg(format!("--config={}", configuration.display()))
+            .arg("--feature-gates=stanza.synchronousLogEmitter")
+            .envs([("POD_IP", "127.0.0.1"), ("K8S_NODE_NAME", "node1")])
+            .output()?;
+        ensure!(
+            output.status.success(),
+            "{}: {}",
+            configuration.display(),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        checked += 1;
+    }
+    ensure!(checked >= 8, "only {checked} golden configurations were found");
     Ok(())
 }
 

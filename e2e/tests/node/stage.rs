@@ -27,24 +27,7 @@ impl Stage {
         let runtime = Runtime::new()?;
         let environment = runtime.block_on(async {
             let environment = Environment::own(&options(), &Progress::stderr()).await?;
-            let kubectl = &environment.kubectl;
-            installation::apply(kubectl).await?;
-            installation::apply_manifest(kubectl, "samples/loki.yaml").await?;
-            installation::wait(kubectl).await?;
-            installation::apply_manifest(kubectl, "samples/policy.yaml").await?;
-            kubectl
-                .run(&[
-                    "-n",
-                    "logging",
-                    "rollout",
-                    "status",
-                    "statefulset/loki",
-                    "--timeout=120s",
-                ])
-                .await?;
-            kubectl
-                .run(&["wait", "--for=condition=Ready", "lp/default", "--timeout=120s"])
-                .await?;
+            installation::install(&environment.kubectl).await?;
             anyhow::Ok(environment)
         })?;
         Ok(Self { runtime, environment })
