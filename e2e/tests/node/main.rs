@@ -25,6 +25,14 @@ const TESTS: &[(&str, Test)] = &[
         readme::every_command_of_the_readme_works,
     ),
     (
+        "readme::kustomize_applies_what_install_yaml_does",
+        readme::kustomize_applies_what_install_yaml_does,
+    ),
+    (
+        "outputs::the_collector_accepts_every_golden_configuration",
+        outputs::golden_configurations,
+    ),
+    (
         "messages::a_file_that_no_volume_covers_is_explained_by_kubectl",
         messages::no_volume,
     ),
