@@ -12,9 +12,10 @@ use tributary_crds::Reason;
 use tributary_crds::status::LoggingPolicyStatus;
 use tributary_operator::policy::apply::{Applied, Refusal};
 use tributary_operator::policy::dereference::{Identity, Inputs};
-use tributary_operator::policy::rollout::{Rollout, Standstill, View};
+use tributary_operator::policy::rollout::{Rollout, Standstill};
 use tributary_operator::policy::status::compute;
 use tributary_operator::policy::validate::{Accepted, Rejection};
+use tributary_operator::policy::view::View;
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 500_000_000);
 

@@ -13,7 +13,7 @@ use tributary_crds::names::{AGENTS_NAMESPACE, FIELD_MANAGER, label, node_agent};
 
 use super::build::{NodeAgent, Plan};
 use super::dereference::{Identity, Inputs};
-use super::rollout;
+use super::view::View;
 use crate::context::Context;
 use crate::error::Error;
 
@@ -71,7 +71,7 @@ async fn node_agent_of(client: &Client, identity: &Identity, agent: &NodeAgent) 
     let daemon_set = write(client, &agent.daemon_set).await?;
     remove_others::<DaemonSet>(client, identity, Some(&daemon_set.name_any())).await?;
     // Pods of an earlier generation may still be started again with the earlier configuration.
-    if rollout::View::of(&daemon_set).is_complete() {
+    if View::of(&daemon_set).is_complete() {
         remove_others::<ConfigMap>(client, identity, Some(&config_map.name_any())).await?;
     }
     Ok(daemon_set)

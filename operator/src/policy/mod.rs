@@ -7,6 +7,7 @@ pub mod overlap;
 pub mod rollout;
 pub mod status;
 pub mod validate;
+pub mod view;
 
 use std::sync::Arc;
 use std::time::Duration;
