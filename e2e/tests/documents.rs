@@ -7,8 +7,8 @@ fn documents() -> Vec<PathBuf> {
     let mut found = vec![root.join("README.md")];
     let mut open = vec![root.join("docs")];
     while let Some(directory) = open.pop() {
-        for entry in directory.read_dir().unwrap() {
-            let path = entry.unwrap().path();
+        for entry in directory.read_dir().expect("the directory can be listed") {
+            let path = entry.expect("the directory can be listed").path();
             if path.is_dir() {
                 open.push(path);
             } else if path.extension().is_some_and(|extension| extension == "md") {
