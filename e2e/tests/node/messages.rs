@@ -8,7 +8,7 @@ use crate::stage::Stage;
 
 fn pod(name: &str, annotations: &str) -> String {
     format!(
-        r#"
+        r"
 apiVersion: v1
 kind: Pod
 metadata:
@@ -20,7 +20,7 @@ spec:
   - name: app
     image: busybox:1.28
     args: [/bin/sh, -c, 'echo hello; sleep 600']
-"#
+"
     )
 }
 

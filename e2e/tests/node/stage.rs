@@ -87,8 +87,14 @@ impl Stage {
             match attempt() {
                 Ok(value) => return Ok(value),
                 Err(error) if Instant::now() >= deadline => {
-                    return Err(error)
-                        .with_context(|| format!("{what}: not within {} s", patience.as_secs()));
+                    let log = self.cluster().log("kubelet");
+                    return Err(error).with_context(|| {
+                        format!(
+                            "{what}: not within {} s; see also {}",
+                            patience.as_secs(),
+                            log.display()
+                        )
+                    });
                 }
                 Err(_) => std::thread::sleep(POLL),
             }
