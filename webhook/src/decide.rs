@@ -14,6 +14,7 @@ use crate::options::{self, LeftAlone, Options};
 use crate::patch::PatchBuilder;
 use crate::pod::{Pod, PodError};
 use crate::policies::{Chosen, Labels, Namespace, PolicyIndex};
+use crate::positions::PositionsVolume;
 use crate::sidecar::streaming::StreamingSidecar;
 use crate::targets::{resolve, sidecar_names};
 use crate::user::{self, RunAs};
@@ -161,6 +162,7 @@ struct Plan<'p> {
     policy: &'p str,
     files: Vec<FilePlan<'p>>,
     new_volumes: Vec<NewVolume>,
+    positions: PositionsVolume,
     /// What is so of the pod as a whole.
     notes: Vec<Finding>,
 }
@@ -183,6 +185,7 @@ struct Template<'p> {
     pod: &'p Pod<'p>,
     image: &'p str,
     resources: Option<ResourceRequirements>,
+    positions: &'p str,
     run_as: Option<RunAs>,
 }
 
@@ -201,6 +204,7 @@ impl Template<'_> {
             name: &name,
             image: self.image,
             access: &access,
+            positions: self.positions,
             user,
             resources,
         };
@@ -219,12 +223,6 @@ impl Template<'_> {
 impl<'p> Plan<'p> {
     fn new(pod: &'p Pod<'p>, specs: &'p [FileSpec], chosen: Chosen<'p>, config: &'p Config) -> Self {
         let options = Options::read(pod);
-        let mut plan = Self {
-            policy: chosen.name,
-            files: Vec::new(),
-            new_volumes: Vec::new(),
-            notes: Vec::new(),
-        };
         let resolved: Vec<Result<Target<'_>, Finding>> =
             specs.iter().map(|spec| resolve(pod, spec)).collect();
         let targets: Vec<Target<'_>> = resolved
@@ -236,8 +234,7 @@ impl<'p> Plan<'p> {
             &targets,
             options.create_volumes || chosen.streaming.create_volumes,
         );
-        plan.new_volumes = solution.new_volumes;
-
+        let positions = PositionsVolume::of(pod, &solution.new_volumes);
         let template = Template {
             pod,
             image: chosen
@@ -246,9 +243,11 @@ impl<'p> Plan<'p> {
                 .as_deref()
                 .unwrap_or(&config.streamer_image),
             resources: chosen.streaming.resources.for_pod(pod),
+            positions: &positions.name,
             run_as: options.run_as,
         };
-        plan.notes = options.problems;
+        let mut notes = options.problems;
+        let mut files = Vec::new();
         let mut solved = sidecar_names(pod, &targets).into_iter().zip(solution.files);
         for (spec, target) in specs.iter().zip(resolved) {
             let container = match &target {
@@ -258,17 +257,22 @@ impl<'p> Plan<'p> {
             let sidecar = target.and_then(|target| {
                 let ((name, exists), access) = solved.next().expect("each target has a name and a solution");
                 let (planned, warning) = template.plan(&target, name, exists, access?);
-                plan.notes
-                    .extend(warning.filter(|warning| !plan.notes.contains(warning)));
+                notes.extend(warning.filter(|warning| !notes.contains(warning)));
                 Ok(planned)
             });
-            plan.files.push(FilePlan {
+            files.push(FilePlan {
                 spec,
                 container,
                 sidecar,
             });
         }
-        plan
+        Self {
+            policy: chosen.name,
+            files,
+            new_volumes: solution.new_volumes,
+            positions,
+            notes,
+        }
     }
 
     fn decision(self, pod: &Pod<'_>) -> Decision {
@@ -278,6 +282,9 @@ impl<'p> Plan<'p> {
                 .all_containers()
                 .find(|c| (c.list, c.index) == (volume.list, volume.index));
             patch.volume(volume, writer.map_or("", |writer| &writer.container.name));
+        }
+        if self.positions.is_missing(self.outcome() == Outcome::Injected) {
+            patch.empty_dir(&self.positions.name);
         }
         let mut decision = Decision {
             outcome: self.outcome(),

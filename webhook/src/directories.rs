@@ -2,9 +2,9 @@
 
 /// Where a sidecar mounts what it cannot mount at the application's own path.
 pub const ELSEWHERE: &str = "/tributary";
-/// Where the container runtime, the kubelet and the image put things into a sidecar. A read-only volume over one of their
+/// Where the container runtime, the kubelet, the image and the sidecar itself have things. A read-only volume over one of their
 /// parents would leave no place for them, and the container would not start.
-const OCCUPIED: [&str; 8] = [
+const OCCUPIED: [&str; 9] = [
     "/dev/termination-log",
     "/etc/hostname",
     "/etc/hosts",
@@ -12,6 +12,7 @@ const OCCUPIED: [&str; 8] = [
     "/proc",
     "/sys",
     "/var/run/secrets/kubernetes.io/serviceaccount",
+    crate::positions::MOUNT_PATH,
     crate::sidecar::streaming::STREAMER,
 ];
 
@@ -137,10 +138,26 @@ mod tests {
 
     #[test]
     fn a_sidecar_mounts_elsewhere_what_would_keep_it_from_starting() {
-        for path in ["/var/run", "/var", "/etc", "/dev", "/proc/self", "/"] {
+        for path in [
+            "/var/run",
+            "/var",
+            "/etc",
+            "/dev",
+            "/proc/self",
+            "/tributary-positions",
+            "/tributary-positions/x",
+            "/",
+        ] {
             assert_eq!(sidecar_prefix(path), "/tributary", "{path}");
         }
-        for path in ["/var/run/app", "/var/log", "/dev/shm", "/etc/app", "/run"] {
+        for path in [
+            "/var/run/app",
+            "/var/log",
+            "/dev/shm",
+            "/etc/app",
+            "/run",
+            "/tributary",
+        ] {
             assert_eq!(sidecar_prefix(path), "", "{path}");
         }
     }

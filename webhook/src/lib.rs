@@ -19,6 +19,7 @@ mod options;
 mod patch;
 pub mod pod;
 pub mod policies;
+mod positions;
 mod resources;
 mod review;
 pub mod run;

@@ -40,6 +40,11 @@ fn volume_candidates<'f>(container: &'f str, directory: &'f str) -> impl Iterato
     )
 }
 
+/// The names that the volume for positions may have, best first, without end.
+pub fn positions_candidates() -> impl Iterator<Item = String> {
+    candidates(VOLUME, Stem::of("positions"), "", "")
+}
+
 /// A name to propose for a volume that a pod's author may add.
 pub fn suggested_volume(container: &str, directory: &str, taken: impl Fn(&str) -> bool) -> String {
     let stripped =

@@ -50,13 +50,13 @@ pub fn create<'p>(pod: &Pod<'_>, missing: impl Iterator<Item = &'p Target<'p>>) 
         let (_, set) = entry.or_insert_with(|| (&container.container.name, BTreeSet::new()));
         set.insert(target.path.directory());
     }
-    let mut taken: BTreeSet<String> = pod
-        .spec
-        .volumes
-        .iter()
-        .flatten()
-        .map(|volume| volume.name.clone())
-        .collect();
+    let declared = pod.spec.volumes.iter().flatten().map(|volume| &volume.name);
+    // A mount of a volume that is not declared must not come upon one of ours.
+    let mounted = pod
+        .all_containers()
+        .flat_map(|container| container.container.mounts())
+        .map(|mount| &mount.name);
+    let mut taken: BTreeSet<String> = declared.chain(mounted).cloned().collect();
     let mut volumes: Vec<NewVolume> = Vec::new();
     for ((list, index), (container, set)) in directories {
         let first = volumes.len();

@@ -50,12 +50,16 @@ impl PatchBuilder {
         self.entry("labels", key, value);
     }
 
-    /// Adds a volume and mounts it where it is written. Call it before [`Self::init_container`], which shifts indices.
-    pub fn volume(&mut self, volume: &NewVolume, container: &str) {
+    /// Adds an emptyDir.
+    pub fn empty_dir(&mut self, name: &str) {
         let volumes = PointerBuf::from_tokens(["spec", "volumes"]);
         self.parent(&volumes, json!([]));
-        self.add(&volumes, "-", json!({"name": volume.name, "emptyDir": {}}));
+        self.add(&volumes, "-", json!({"name": name, "emptyDir": {}}));
+    }
 
+    /// Adds a volume and mounts it where it is written. Call it before [`Self::init_container`], which shifts indices.
+    pub fn volume(&mut self, volume: &NewVolume, container: &str) {
+        self.empty_dir(&volume.name);
         let index = volume.index.to_string();
         let at = PointerBuf::from_tokens(["spec", volume.list.field(), &index]);
         let name = at.with_trailing_token("name");

@@ -69,7 +69,7 @@ pub struct Spec<'a> {
     /// Labels that its node must have.
     pub node_selector: Option<BTreeMap<String, String>>,
     /// Resources of the pod as a whole (Kubernetes 1.32 and later).
-    pub resources: Option<IgnoredAny>,
+    pub resources: Option<ContainerResources>,
 }
 
 /// The operating system of a pod.

@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use tributary_crds::policy::Resources;
 
 use crate::pod::{Amount, Container, ContainerResources, Pod};
+use crate::sidecar::streaming::is_streaming_sidecar;
 
 const CPU: &str = "cpu";
 const MEMORY: &str = "memory";
@@ -16,11 +17,10 @@ const DISK_LIMIT: &str = "128Mi";
 /// What a sidecar's stdout takes at least.
 const DISK_REQUEST: &str = "1Mi";
 
-/// The resources of one sidecar, before the pod is known.
-#[derive(Clone, Debug, PartialEq)]
+/// The resources of one sidecar, before the pod is known: what the policy says, the rest follows from the pod.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SidecarResources {
-    requests: BTreeMap<String, Quantity>,
-    limits: BTreeMap<String, Quantity>,
+    policy: Resources,
 }
 
 /// A text that is no quantity.
@@ -31,26 +31,10 @@ pub struct QuantityError {
     value: String,
 }
 
-impl Default for SidecarResources {
-    fn default() -> Self {
-        let of = |cpu: &str, memory: &str| {
-            [(CPU, cpu), (MEMORY, memory)]
-                .map(|(name, value)| (name.to_owned(), Quantity(value.to_owned())))
-                .into()
-        };
-        Self {
-            requests: of("5m", "16Mi"),
-            limits: of("100m", "32Mi"),
-        }
-    }
-}
-
 impl SidecarResources {
-    /// The defaults with a policy's values over them. Where the two contradict (a request above its limit, which the API
-    /// server refuses), the policy's value wins and the other follows.
+    /// Takes what a policy says, if every value is a quantity.
     pub fn compile(policy: Option<&Resources>) -> Result<Self, QuantityError> {
-        let mut compiled = Self::default();
-        let Some(policy) = policy else { return Ok(compiled) };
+        let policy = policy.cloned().unwrap_or_default();
         for (resource, quantity) in policy.requests.iter().chain(&policy.limits) {
             if nanos(&quantity.0).is_none_or(|value| value < 0) {
                 return Err(QuantityError {
@@ -59,57 +43,86 @@ impl SidecarResources {
                 });
             }
         }
-        compiled.requests.extend(policy.requests.clone());
-        compiled.limits.extend(policy.limits.clone());
-        for (resource, request) in &mut compiled.requests {
-            let Some(limit) = compiled.limits.get_mut(resource) else {
+        Ok(Self { policy })
+    }
+
+    /// The resources of a sidecar in this pod: defaults that fit the pod, and the policy's values over them. `None` where the
+    /// pod as a whole has resources: those then hold for the sidecar too, and a container's own could exceed them.
+    pub fn for_pod(&self, pod: &Pod<'_>) -> Option<ResourceRequirements> {
+        if pod.spec.resources.as_ref().is_some_and(says_something) {
+            return None;
+        }
+        let mut resources = Resources::default();
+        // A pod that reaches us as BestEffort lives where nothing asks for more: a LimitRange's defaults would be in it
+        // (LimitRanger runs before webhooks, and again after them, to no effect on what has none), and a ResourceQuota of
+        // CPU or memory refuses such a pod with or without us.
+        if !is_best_effort(pod) {
+            set(&mut resources, CPU, "5m", "100m");
+            set(&mut resources, MEMORY, "16Mi", "32Mi");
+        }
+        // The kubelet compares the whole pod's use with the sum of the limits that there are, so a limit on the sidecar
+        // alone would evict the application for its own files; and without one the sidecar would use up the others'.
+        if every_application_container_has_a_disk_limit(pod) {
+            set(&mut resources, DISK, DISK_REQUEST, DISK_LIMIT);
+        }
+        self.overrule(&mut resources);
+        if is_guaranteed(pod) {
+            for resource in [CPU, MEMORY] {
+                if let Some(limit) = resources.limits.get(resource) {
+                    resources.requests.insert(resource.to_owned(), limit.clone());
+                }
+            }
+        }
+        (resources != Resources::default()).then(|| resources.into())
+    }
+
+    /// Puts the policy's values over the defaults. Where the two contradict (a request above its limit, which the API server
+    /// refuses), the policy's value wins and the other follows.
+    fn overrule(&self, resources: &mut Resources) {
+        resources.requests.extend(self.policy.requests.clone());
+        resources.limits.extend(self.policy.limits.clone());
+        for (resource, request) in &mut resources.requests {
+            let Some(limit) = resources.limits.get_mut(resource) else {
                 continue;
             };
             if nanos(&request.0) > nanos(&limit.0) {
-                if policy.limits.contains_key(resource) {
+                if self.policy.limits.contains_key(resource) {
                     *request = limit.clone();
                 } else {
                     *limit = request.clone();
                 }
             }
         }
-        Ok(compiled)
     }
+}
 
-    /// The resources of a sidecar in this pod. `None` where the pod as a whole has resources: those then hold for the
-    /// sidecar too, and a container's own could exceed them.
-    pub fn for_pod(&self, pod: &Pod<'_>) -> Option<ResourceRequirements> {
-        if pod.spec.resources.is_some() {
-            return None;
-        }
-        let Self {
-            mut requests,
-            mut limits,
-        } = self.clone();
-        if is_guaranteed(pod) {
-            for resource in [CPU, MEMORY] {
-                if let Some(limit) = limits.get(resource) {
-                    requests.insert(resource.to_owned(), limit.clone());
-                }
-            }
-        }
-        // The kubelet compares the whole pod's use with the sum of the limits that there are, so a limit on the sidecar
-        // alone would evict the application for its own files; and without one the sidecar would use up the others'.
-        if every_application_container_has_a_disk_limit(pod) {
-            let default = |value: &str| Quantity(value.to_owned());
-            limits
-                .entry(DISK.to_owned())
-                .or_insert_with(|| default(DISK_LIMIT));
-            requests
-                .entry(DISK.to_owned())
-                .or_insert_with(|| default(DISK_REQUEST));
-        }
-        Some(ResourceRequirements {
-            requests: Some(requests),
-            limits: Some(limits),
-            claims: None,
+fn set(resources: &mut Resources, resource: &str, request: &str, limit: &str) {
+    let quantity = |value: &str| (resource.to_owned(), Quantity(value.to_owned()));
+    resources.requests.extend([quantity(request)]);
+    resources.limits.extend([quantity(limit)]);
+}
+
+fn says_something(resources: &ContainerResources) -> bool {
+    [&resources.requests, &resources.limits]
+        .into_iter()
+        .flatten()
+        .any(|quantities| !quantities.is_empty())
+}
+
+/// Whether the pod's quality of service is `BestEffort`: no container asks for CPU or memory or limits it; zero counts as
+/// nothing. Our own sidecars do not count, so that a second pass gives a later one what the first ones got.
+fn is_best_effort(pod: &Pod<'_>) -> bool {
+    let asks = |quantities: Option<&BTreeMap<String, Amount>>| {
+        [CPU, MEMORY].iter().any(|resource| {
+            let asked = quantities.and_then(|quantities| quantities.get(*resource));
+            asked.is_some_and(|amount| in_nanos(amount) != Some(0))
         })
-    }
+    };
+    pod.all_containers()
+        .map(|container| container.container)
+        .filter(|container| !is_streaming_sidecar(container))
+        .filter_map(|container| container.resources.as_ref())
+        .all(|resources| !asks(resources.requests.as_ref()) && !asks(resources.limits.as_ref()))
 }
 
 /// Whether the pod's quality of service is Guaranteed: CPU and memory limited everywhere, and requested to the same amount.
@@ -136,7 +149,11 @@ fn every_application_container_has_a_disk_limit(pod: &Pod<'_>) -> bool {
 }
 
 fn amount(quantities: Option<&BTreeMap<String, Amount>>, resource: &str) -> Option<i128> {
-    match quantities?.get(resource)? {
+    in_nanos(quantities?.get(resource)?)
+}
+
+fn in_nanos(amount: &Amount) -> Option<i128> {
+    match amount {
         Amount::Text(text) => nanos(text),
         Amount::Number(number) => nanos(&number.to_string()),
     }
@@ -192,11 +209,16 @@ mod tests {
         format!(r#"{{"spec":{{"containers":[{{"name":"app","resources":{resources}}}]}}}}"#)
     }
 
+    fn policy(json: &str) -> SidecarResources {
+        SidecarResources::compile(Some(&serde_json::from_str(json).unwrap())).unwrap()
+    }
+
+    fn of(sidecar: &SidecarResources, resources: &str) -> Option<ResourceRequirements> {
+        sidecar.for_pod(&Pod::parse(&pod_with(resources)).unwrap())
+    }
+
     fn resolved(resources: &str) -> (BTreeMap<String, Quantity>, BTreeMap<String, Quantity>) {
-        let json = pod_with(resources);
-        let resolved = SidecarResources::default()
-            .for_pod(&Pod::parse(&json).unwrap())
-            .unwrap();
+        let resolved = of(&SidecarResources::default(), resources).unwrap();
         (resolved.requests.unwrap(), resolved.limits.unwrap())
     }
 
@@ -239,8 +261,32 @@ mod tests {
     }
 
     #[test]
+    fn a_best_effort_pod_stays_best_effort() {
+        for resources in [
+            "{}",
+            "null",
+            r#"{"requests":{"cpu":0},"limits":{"memory":"0"}}"#,
+            r#"{"requests":{"hugepages-2Mi":"2Mi"}}"#,
+        ] {
+            assert_eq!(of(&SidecarResources::default(), resources), None, "{resources}");
+        }
+        let (requests, limits) = resolved(r#"{"limits":{"ephemeral-storage":"1Gi"}}"#);
+        assert_eq!(
+            requests.keys().chain(limits.keys()).collect::<Vec<_>>(),
+            [DISK, DISK]
+        );
+    }
+
+    #[test]
+    fn in_a_best_effort_pod_only_what_the_policy_says_is_set() {
+        let resources = of(&policy(r#"{"requests":{"memory":"64Mi"}}"#), "{}").unwrap();
+        assert_eq!(resources.requests.unwrap()["memory"].0, "64Mi");
+        assert_eq!(resources.limits, None);
+    }
+
+    #[test]
     fn disk_is_limited_only_where_all_of_the_application_is() {
-        assert!(!resolved("{}").1.contains_key(DISK));
+        assert!(!resolved(r#"{"limits":{"cpu":1}}"#).1.contains_key(DISK));
         let (requests, limits) = resolved(r#"{"limits":{"ephemeral-storage":"1Gi"}}"#);
         assert_eq!(
             (requests[DISK].0.as_str(), limits[DISK].0.as_str()),
@@ -250,23 +296,36 @@ mod tests {
 
     #[test]
     fn resources_of_the_whole_pod_hold_for_the_sidecar() {
-        let json = r#"{"spec":{"resources":{"limits":{"cpu":"1"}},"containers":[{"name":"app"}]}}"#;
-        assert_eq!(
-            SidecarResources::default().for_pod(&Pod::parse(json).unwrap()),
-            None
-        );
+        let of_pod = |resources: &str| {
+            let container = r#"{"name":"app","resources":{"requests":{"cpu":"1"}}}"#;
+            let json = format!(r#"{{"spec":{{"resources":{resources},"containers":[{container}]}}}}"#);
+            SidecarResources::default().for_pod(&Pod::parse(&json).unwrap())
+        };
+        assert_eq!(of_pod(r#"{"limits":{"cpu":"1"}}"#), None);
+        assert!(of_pod("{}").is_some());
     }
 
     #[test]
     fn a_policys_value_wins_and_the_other_follows() {
-        let policy = |json: &str| serde_json::from_str::<Resources>(json).unwrap();
-        let compiled = SidecarResources::compile(Some(&policy(r#"{"requests":{"memory":"64Mi"}}"#))).unwrap();
-        assert_eq!(compiled.limits["memory"].0, "64Mi");
-        let compiled = SidecarResources::compile(Some(&policy(r#"{"limits":{"cpu":"1m"}}"#))).unwrap();
-        assert_eq!(compiled.requests["cpu"].0, "1m");
-        let error = SidecarResources::compile(Some(&policy(r#"{"limits":{"cpu":"lots"}}"#))).unwrap_err();
+        const BURSTABLE: &str = r#"{"requests":{"cpu":"1"},"limits":{"ephemeral-storage":"1Gi"}}"#;
+        let wins = |json: &str| of(&policy(json), BURSTABLE).unwrap();
+        let limits = wins(r#"{"requests":{"memory":"64Mi","ephemeral-storage":"1Gi"}}"#)
+            .limits
+            .unwrap();
         assert_eq!(
-            error.to_string(),
+            (limits["memory"].0.as_str(), limits[DISK].0.as_str()),
+            ("64Mi", "1Gi")
+        );
+        let requests = wins(r#"{"limits":{"cpu":"1m","ephemeral-storage":"1Ki"}}"#)
+            .requests
+            .unwrap();
+        assert_eq!(
+            (requests["cpu"].0.as_str(), requests[DISK].0.as_str()),
+            ("1m", "1Ki")
+        );
+        let lots = serde_json::from_str(r#"{"limits":{"cpu":"lots"}}"#).unwrap();
+        assert_eq!(
+            SidecarResources::compile(Some(&lots)).unwrap_err().to_string(),
             "cpu: \"lots\" is no quantity; write one such as 100m or 32Mi"
         );
     }

@@ -9,6 +9,7 @@ use tributary_crds::annotation::AbsolutePath;
 
 use crate::directories::ELSEWHERE;
 use crate::pod::Container;
+use crate::positions;
 use crate::user::RunAs;
 use crate::volumes::{Access, Part};
 
@@ -23,6 +24,8 @@ pub struct StreamingSidecar<'s> {
     pub image: &'s str,
     /// Where the file is.
     pub access: &'s Access,
+    /// The volume for positions.
+    pub positions: &'s str,
     /// Whom it runs as.
     pub user: RunAs,
     /// CPU, memory and disk; `None` leaves them to the pod's own.
@@ -37,7 +40,7 @@ impl StreamingSidecar<'_> {
             image: Some(self.image.to_owned()),
             // Never a reason to wait for a registry when the node has the image.
             image_pull_policy: Some("IfNotPresent".to_owned()),
-            command: Some(command(self.access)),
+            command: Some(self.command()),
             env: match &self.access.part {
                 Part::SubPathExpr(_, env) if !env.is_empty() => Some(env.clone()),
                 Part::SubPathExpr(..) | Part::SubPath(_) | Part::Whole => None,
@@ -46,26 +49,32 @@ impl StreamingSidecar<'_> {
             restart_policy: Some("Always".to_owned()),
             security_context: Some(restricted(self.user)),
             termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
-            volume_mounts: Some(vec![mount(self.access)]),
+            volume_mounts: Some(vec![mount(self.access), self.positions_mount()]),
             ..CoreContainer::default()
         };
         json!(container)
     }
-}
 
-/// The command line. A volume that outlives the pod may hold files that were printed before, so those begin at their end.
-fn command(access: &Access) -> Vec<String> {
-    let path = escaped(&access.path);
-    let options: &[&str] = if access.outlives_pod {
-        &[STREAMER, "--existing=end", "--"]
-    } else {
-        &[STREAMER, "--"]
-    };
-    options
-        .iter()
-        .map(|&option| option.to_owned())
-        .chain([path])
-        .collect()
+    /// The command line. A volume that outlives the pod may hold files that were printed before, so those begin at their end.
+    /// Each sidecar has a directory of its own for positions: the streamer names its file there after the path, and two
+    /// containers may write to the same path.
+    fn command(&self) -> Vec<String> {
+        let checkpoint = format!("--checkpoint={}/{}", positions::MOUNT_PATH, self.name);
+        let existing = self.access.outlives_pod.then(|| "--existing=end".to_owned());
+        [STREAMER.to_owned(), checkpoint]
+            .into_iter()
+            .chain(existing)
+            .chain(["--".to_owned(), escaped(&self.access.path)])
+            .collect()
+    }
+
+    fn positions_mount(&self) -> VolumeMount {
+        VolumeMount {
+            name: self.positions.to_owned(),
+            mount_path: positions::MOUNT_PATH.to_owned(),
+            ..VolumeMount::default()
+        }
+    }
 }
 
 fn mount(access: &Access) -> VolumeMount {
@@ -141,6 +150,7 @@ mod tests {
             name: "stream-a",
             image: "i",
             access: &access,
+            positions: "tributary-positions",
             user: RunAs::default(),
             resources: None,
         }
@@ -181,7 +191,12 @@ mod tests {
         let command = container("/logs/$(HOME)-$$", Part::Whole, false)["command"].clone();
         assert_eq!(
             command,
-            json!(["/tributary-streamer", "--", "/logs/$$(HOME)-$$$$"])
+            json!([
+                "/tributary-streamer",
+                "--checkpoint=/tributary-positions/stream-a",
+                "--",
+                "/logs/$$(HOME)-$$$$"
+            ])
         );
     }
 
@@ -190,7 +205,24 @@ mod tests {
         let command = container("/logs/a", Part::Whole, true)["command"].clone();
         assert_eq!(
             command,
-            json!(["/tributary-streamer", "--existing=end", "--", "/logs/a"])
+            json!([
+                "/tributary-streamer",
+                "--checkpoint=/tributary-positions/stream-a",
+                "--existing=end",
+                "--",
+                "/logs/a"
+            ])
+        );
+    }
+
+    #[test]
+    fn writes_nowhere_but_to_its_positions() {
+        assert_eq!(
+            container("/logs/a", Part::Whole, false)["volumeMounts"],
+            json!([
+                {"name": "logs", "mountPath": "/logs", "readOnly": true},
+                {"name": "tributary-positions", "mountPath": "/tributary-positions"}
+            ])
         );
     }
 

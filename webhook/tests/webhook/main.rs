@@ -4,5 +4,6 @@
 
 mod golden;
 mod properties;
+mod quality_of_service;
 mod serving;
 mod support;

@@ -1,5 +1,6 @@
 //! What holds for every pod, not only for those that somebody thought of.
 
+use crate::quality_of_service::{class, resources};
 use crate::support::{decide, patched, policies};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -24,6 +25,9 @@ fn unknown() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Names of volumes, one of which is ours.
+const VOLUMES: [&str; 4] = ["v0", "v1", "v2", "tributary-positions"];
+
 fn mount() -> impl Strategy<Value = Value> {
     let path = prop_oneof![
         Just("/logs"),
@@ -32,11 +36,14 @@ fn mount() -> impl Strategy<Value = Value> {
         Just("/logs/app/a.log"),
         Just("/var/run"),
         Just("/etc"),
+        Just("/"),
+        Just("/tributary"),
+        Just("/tributary-positions"),
     ];
     let part = proptest::option::of(prop_oneof![Just("a.log"), Just("sub/dir")]);
     (0..4_usize, path, part, any::<Option<bool>>(), unknown()).prop_map(
         |(volume, path, part, read_only, unknown)| {
-            let mut mount = json!({"name": format!("v{volume}"), "mountPath": path, "futureMount": unknown});
+            let mut mount = json!({"name": VOLUMES[volume], "mountPath": path, "futureMount": unknown});
             if let Some(part) = part {
                 mount["subPath"] = part.into();
             }
@@ -51,8 +58,13 @@ fn mount() -> impl Strategy<Value = Value> {
 fn container() -> impl Strategy<Value = Value> {
     let mounts = proptest::option::of(proptest::collection::vec(mount(), 0..3));
     let user = proptest::option::of(0..3_i64);
-    (mounts, user, any::<bool>(), unknown()).prop_map(|(mounts, user, sidecar, unknown)| {
+    let resources = proptest::option::of(resources());
+    let generated = (mounts, user, any::<bool>(), resources, unknown());
+    generated.prop_map(|(mounts, user, sidecar, resources, unknown)| {
         let mut container = json!({"image": "i", "futureField": unknown});
+        if let Some(resources) = resources {
+            container["resources"] = resources;
+        }
         if let Some(mounts) = mounts {
             container["volumeMounts"] = mounts.into();
         }
@@ -73,9 +85,9 @@ fn volumes() -> impl Strategy<Value = Value> {
         Just(json!({"persistentVolumeClaim": {"claimName": "c"}})),
         Just(json!({"futureVolume": {"a": 1}})),
     ];
-    proptest::collection::vec(source, 0..4).prop_map(|sources| {
+    proptest::collection::vec(source, 0..=VOLUMES.len()).prop_map(|sources| {
         let named = sources.into_iter().enumerate().map(|(index, mut source)| {
-            source["name"] = format!("v{index}").into();
+            source["name"] = VOLUMES[index].into();
             source
         });
         Value::Array(named.collect())
@@ -96,6 +108,9 @@ fn annotation() -> impl Strategy<Value = String> {
         Just("/logs/A.LOG"),
         Just("/logs/a-log"),
         Just("/logs/$(X)"),
+        Just("/tributary/g.log"),
+        Just("/tributary-positions/h.log"),
+        Just("/positions/i.log"),
     ];
     let files = proptest::collection::vec(file, 1..6).prop_map(|files| files.join(","));
     prop_oneof![8 => files, 1 => ".{0,300}"]
@@ -108,6 +123,7 @@ prop_compose! {
         volumes in proptest::option::of(volumes()),
         annotation in annotation(),
         create in any::<bool>(),
+        resources in proptest::option::weighted(0.2, resources()),
         labels in any::<bool>(),
         unknown in unknown(),
     ) -> Value {
@@ -124,6 +140,9 @@ prop_compose! {
         }
         if let Some(volumes) = volumes {
             spec["volumes"] = volumes;
+        }
+        if let Some(resources) = resources {
+            spec["resources"] = resources;
         }
         let mut metadata = json!({"name": "p", "namespace": "shop", "annotations": {"tributary.dev/stream": annotation}});
         if create {
@@ -166,8 +185,13 @@ fn without_additions(mut pod: Value, before: &Value) -> Value {
             .into_iter()
             .flatten()
         {
+            let original = before["spec"][list].as_array().into_iter().flatten();
+            let original = original
+                .into_iter()
+                .find(|known| known["name"] == container["name"])
+                .unwrap();
             if let Some(Value::Array(mounts)) = container.get_mut("volumeMounts") {
-                mounts.retain(|mount| !mount["name"].as_str().unwrap().starts_with("tributary-"));
+                mounts.truncate(original["volumeMounts"].as_array().map_or(0, Vec::len));
             }
         }
     }
@@ -235,11 +259,59 @@ proptest! {
         for sidecar in containers().filter(|c| c["command"][0] == "/tributary-streamer") {
             prop_assert_eq!(&sidecar["securityContext"]["runAsNonRoot"], &json!(true));
             prop_assert!(sidecar["securityContext"]["runAsUser"].as_i64().unwrap() > 0);
-            for mount in sidecar["volumeMounts"].as_array().unwrap() {
-                prop_assert_eq!(&mount["readOnly"], &json!(true));
+            let mounts = sidecar["volumeMounts"].as_array().unwrap();
+            for mount in mounts {
                 prop_assert!(volumes.contains(&mount["name"].as_str().unwrap()));
+                let writable = mount["mountPath"] == "/tributary-positions";
+                prop_assert_eq!(mount.get("readOnly"), (!writable).then_some(&json!(true)));
+            }
+            let path = |index: usize| format!("{}/", mounts[index]["mountPath"].as_str().unwrap());
+            prop_assert!(!path(0).starts_with(&path(1)) && !path(1).starts_with(&path(0)), "{mounts:?}");
+            let shared = containers()
+                .filter(|container| container["command"][0] != "/tributary-streamer")
+                .flat_map(|container| container["volumeMounts"].as_array().into_iter().flatten())
+                .any(|mount| mount["name"] == mounts[1]["name"]);
+            prop_assert!(!shared, "no container of the application can reach the positions");
+        }
+    }
+
+    #[test]
+    fn no_pod_changes_its_quality_of_service(pod in pod()) {
+        let after = patched(&pod, &decide(&pod, &policies()));
+        prop_assert_eq!(class(&pod), class(&after));
+    }
+
+    #[test]
+    fn what_another_webhook_takes_away_comes_back(pod in pod(), of_list in any::<prop::sample::Index>(), volume in any::<bool>()) {
+        let policies = policies();
+        let once = patched(&pod, &decide(&pod, &policies));
+        let is_added = |list: &str, item: &Value| {
+            let known = pod["spec"][list].as_array().into_iter().flatten();
+            !known.into_iter().any(|known| known["name"] == item["name"])
+        };
+        let mut less = once.clone();
+        let sidecar = once["spec"]["initContainers"].as_array().into_iter().flatten();
+        let positions: Vec<&Value> = sidecar
+            .into_iter()
+            .filter(|container| container["command"][0] == "/tributary-streamer")
+            .map(|container| &container["volumeMounts"][1]["name"])
+            .collect();
+        let list = if volume { "volumes" } else { "initContainers" };
+        if let Some(items) = less["spec"][list].as_array_mut() {
+            let ours: Vec<usize> = (0..items.len())
+                .filter(|&index| is_added(list, &items[index]) && (!volume || positions.contains(&&items[index]["name"])))
+                .collect();
+            if !ours.is_empty() {
+                items.remove(ours[of_list.index(ours.len())]);
             }
         }
+        let sorted = |pod: &Value| {
+            let mut items = pod["spec"][list].as_array().cloned().unwrap_or_default();
+            items.sort_by_key(|item| item["name"].to_string());
+            items
+        };
+        let again = patched(&less, &decide(&less, &policies));
+        prop_assert_eq!(sorted(&again), sorted(&once));
     }
 
     #[test]
