@@ -9,27 +9,45 @@ use tributary_e2e::tally::Numbering;
 
 use crate::stage::Stage;
 
-/// Lines that each test writes, at about 500 a second.
+/// Lines that are written to stdout, at about 500 a second: about 120 bytes each, so that the kubelet rotates the log file
+/// several times.
 const LINES: u64 = 15_000;
+/// Lines that are written to a file, at the same pace.
+const LINES_IN_FILE: u64 = 5_000;
+/// A kill between delivery and the note of it sends a batch again: at most the batches in flight at each kill, in lines.
+const IN_FLIGHT: u64 = LINES / 5;
+/// Bytes of a line's text, after its number.
+const TEXT: u64 = 100;
+/// The same in a file: so long that what a kill may double is far less than the file.
+const TEXT_IN_FILE: u64 = 200;
 /// How long the last line may take after the writer has ended.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-fn stream(pod: &'static str, pod_pattern: &'static str) -> Stream {
+fn stream(pod: &'static str, pod_pattern: &'static str, container: &'static str, lines: u64) -> Stream {
     Stream {
-        pattern: "node agent",
+        pattern: "what is left of it after a fault",
         namespace: "default",
         pod,
         pod_pattern,
-        container: "app",
+        container,
         numbering: Numbering::Leading,
-        written: Written::Exactly(LINES),
+        written: Written::Exactly(lines),
     }
 }
 
-/// A Job that writes [`LINES`] lines of about 120 bytes: the kubelet rotates its log file several times.
-fn writer(name: &str) -> String {
+/// A shell command, on one line, that writes numbered lines to stdout.
+fn write_lines(lines: u64, text: u64) -> String {
     format!(
-        r#"
+        "text=$(printf '%{text}s' '' | tr ' ' x); i=0; while [ $i -lt {lines} ]; do n=0; \
+         while [ $n -lt 50 ]; do echo \"$i: $text\"; i=$((i+1)); n=$((n+1)); done; sleep 0.1; done"
+    )
+}
+
+/// A Job that writes [`LINES`] lines to stdout.
+fn writer(name: &str) -> String {
+    let script = write_lines(LINES, TEXT);
+    format!(
+        r"
 apiVersion: batch/v1
 kind: Job
 metadata: {{name: {name}}}
@@ -45,20 +63,49 @@ spec:
         - /bin/sh
         - -c
         - |
-          text=$(printf '%100s' '' | tr ' ' x)
-          i=0
-          while [ $i -lt {LINES} ]; do
-            n=0
-            while [ $n -lt 50 ]; do echo "$i: $text"; i=$((i+1)); n=$((n+1)); done
-            sleep 0.1
-          done
-"#
+          {script}
+"
+    )
+}
+
+/// A Job that writes [`LINES_IN_FILE`] lines to a file, and then lives on: the kubelet waits ten seconds before it restarts a
+/// container for the second time, and does not restart a sidecar any more when the application has ended.
+fn file_writer(name: &str) -> String {
+    let script = write_lines(LINES_IN_FILE, TEXT_IN_FILE);
+    format!(
+        r"
+apiVersion: batch/v1
+kind: Job
+metadata: {{name: {name}}}
+spec:
+  template:
+    metadata:
+      annotations: {{tributary.dev/stream: /logs/run.log}}
+    spec:
+      restartPolicy: Never
+      terminationGracePeriodSeconds: 10
+      containers:
+      - name: app
+        image: busybox:1.28
+        args:
+        - /bin/sh
+        - -c
+        - |
+          {{ {script}; }} >> /logs/run.log; sleep 25
+        volumeMounts: [{{name: logs, mountPath: /logs}}]
+      volumes:
+      - name: logs
+        emptyDir: {{}}
+"
     )
 }
 
 /// The path of the agent's program: the first word of its command line.
 const AGENT: &str = "/otelcol";
 const LOKI: &str = "/loki";
+const STREAMER: &str = "/tributary-streamer";
+/// The most that a killed streamer prints again, in bytes: its last write.
+const LAST_WRITE: u64 = 64 * 1024;
 
 pub fn kills(stage: &Stage) -> anyhow::Result<()> {
     ensure!(
@@ -73,7 +120,8 @@ pub fn kills(stage: &Stage) -> anyhow::Result<()> {
             stage.kill(program)
         })?;
     }
-    finish(stage, "killed", stream("job/killed", "killed-.*"))
+    let stream = stream("job/killed", "killed-.*", "app", LINES);
+    finish(stage, "killed", stream, IN_FLIGHT)
 }
 
 pub fn outage(stage: &Stage) -> anyhow::Result<()> {
@@ -86,17 +134,50 @@ pub fn outage(stage: &Stage) -> anyhow::Result<()> {
     stage.kill(AGENT)?;
     std::thread::sleep(Duration::from_secs(8));
     stage.kubectl(r#"-n logging patch service loki -p {"spec":{"selector":{"app":"loki"}}}"#)?;
-    finish(stage, "cut-off", stream("job/cut-off", "cut-off-.*"))
+    let stream = stream("job/cut-off", "cut-off-.*", "app", LINES);
+    finish(stage, "cut-off", stream, IN_FLIGHT)
 }
 
-/// Waits for the writer and for its last line, and counts.
-fn finish(stage: &Stage, job: &str, stream: Stream) -> anyhow::Result<()> {
+pub fn killed_streamer(stage: &Stage) -> anyhow::Result<()> {
+    const KILLS: u64 = 2;
+    let job = "interrupted";
+    stage.apply(&file_writer(job))?;
+    stage.eventually("the writer runs", Duration::from_secs(60), || {
+        stage.kubectl(&format!(
+            "wait --for=condition=Ready pod -l job-name={job} --timeout=10s"
+        ))
+    })?;
+    for _ in 0..KILLS {
+        std::thread::sleep(Duration::from_secs(4));
+        stage.eventually("the streamer runs", Duration::from_secs(30), || {
+            stage.kill(STREAMER)
+        })?;
+    }
+    stage.eventually("the streamer runs again", Duration::from_secs(60), || {
+        let path = "{.items[0].status.initContainerStatuses[0].restartCount}";
+        let restarts = stage.kubectl(&format!("get pod -l job-name={job} -o jsonpath={path}"))?;
+        ensure!(restarts == KILLS.to_string(), "{restarts} restarts");
+        Ok(())
+    })?;
+    let stream = stream(
+        "job/interrupted",
+        "interrupted-.*",
+        "stream-run-log",
+        LINES_IN_FILE,
+    );
+    finish(stage, job, stream, KILLS * LAST_WRITE.div_ceil(TEXT_IN_FILE))
+}
+
+/// Waits for the writer and for its last line, and counts: none may be lost, and at most so many doubled.
+fn finish(stage: &Stage, job: &str, stream: Stream, may_double: u64) -> anyhow::Result<()> {
     stage.kubectl(&format!("wait --for=condition=Complete job/{job} --timeout=120s"))?;
     stage.kubectl("-n logging wait --for=condition=Ready pod/loki-0 --timeout=120s")?;
-    let tally = stage.run(stream.tally(&stage.environment().client, LINES, PATIENCE))?;
+    let tally = stage.run(async {
+        let written = stream.written(stage.kubectl_client()).await?;
+        stream.tally(&stage.environment().client, written, PATIENCE).await
+    })?;
     println!("{job}: {tally:?}");
     ensure!(tally.lost == 0, "{tally:?}");
-    // A kill between delivery and the note of it sends a batch again: at most the batches in flight at each kill.
-    ensure!(tally.doubled <= LINES / 5, "{tally:?}");
+    ensure!(tally.doubled <= may_double, "{tally:?}");
     stage.kubectl(&format!("delete job {job}")).map(drop)
 }

@@ -75,6 +75,10 @@ const TESTS: &[(&str, Test)] = &[
         faults::kills,
     ),
     ("faults::nothing_is_lost_when_the_backend_is_away", faults::outage),
+    (
+        "faults::a_killed_streamer_goes_on_where_it_was",
+        faults::killed_streamer,
+    ),
 ];
 
 fn main() -> ExitCode {
