@@ -19,7 +19,7 @@ use tributary_webhook::policies::{Labels, Namespace, PolicyIndex};
 use tributary_webhook::{Config, Decision, inject};
 
 use crate::fixture::{Fixture, eventually};
-use stage::{IMAGE, Stage};
+use stage::{Admission, IMAGE, Stage};
 
 /// The stage is made by the first test that needs it, and ends after the last.
 type SharedStage = Arc<OnceCell<Stage>>;
@@ -107,14 +107,17 @@ async fn check_corpus(
     let mut tried = 0;
     for (name, pod) in corpus::pods()? {
         let pod = prepare(pod);
-        if stage
-            .create(&corpus::unannotated(pod.clone()), false)
-            .await?
-            .admitted
-        {
+        let plain = stage.create(&corpus::unannotated(pod.clone()), false).await?;
+        if plain.admitted {
             tried += 1;
             let expected = inject(&pod.to_string(), namespace, &index, &config)?;
-            check_pod(stage, &pod, &expected).await.context(name)?;
+            let admission = check_pod(stage, &pod, &expected).await.context(name.clone())?;
+            let (before, after) = (plain.quality_of_service(), admission.quality_of_service());
+            // Only a policy that sets CPU and memory itself may change the class.
+            ensure!(
+                before.is_some() && (before == after || name == "policy-image-and-resources"),
+                "{name} was {before:?} and is {after:?}"
+            );
         }
     }
     Ok(tried)
@@ -122,7 +125,7 @@ async fn check_corpus(
 
 /// The API server takes the pod with our annotations too, and what comes out is what the webhook's library says; taken
 /// again, it does not change.
-async fn check_pod(stage: &Stage, pod: &Value, expected: &Decision) -> anyhow::Result<()> {
+async fn check_pod(stage: &Stage, pod: &Value, expected: &Decision) -> anyhow::Result<Admission> {
     let admission = stage.create(pod, false).await?;
     ensure!(
         admission.admitted,
@@ -152,7 +155,7 @@ async fn check_pod(stage: &Stage, pod: &Value, expected: &Decision) -> anyhow::R
         again.pod["spec"] == admission.pod["spec"],
         "changes when it is admitted again"
     );
-    Ok(())
+    Ok(admission)
 }
 
 /// A pod as it came out of admission, to be created once more.

@@ -221,6 +221,11 @@ impl Admission {
         })
     }
 
+    /// The pod's quality of service class, as the API server derives it.
+    pub fn quality_of_service(&self) -> Option<&str> {
+        self.pod["status"]["qosClass"].as_str()
+    }
+
     /// The names of our sidecars in the pod.
     pub fn sidecars(&self) -> Vec<&str> {
         let containers = self.pod["spec"]["initContainers"]
