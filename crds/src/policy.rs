@@ -258,7 +258,7 @@ pub struct StreamingSidecar {
     #[schemars(length(max = 1024))]
     pub image: Option<String>,
 
-    /// CPU and memory of one sidecar. Absent: 5m and 16Mi requested, 100m and 32Mi the limit.
+    /// CPU and memory of one sidecar. Absent: 5m and 16Mi requested, 100m and 32Mi the limit; nothing in a `BestEffort` pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
 }
