@@ -19,15 +19,17 @@ const IS_PARSED: &str = "attributes.logtag != nil";
 /// Reads stdout and stderr of all pods but our own.
 pub fn containers() -> Value {
     json!({
-        // `*.log.2*` are rotated files that are not yet compressed: what was written to them while the agent was away or
-        // held back would be lost otherwise.
+        // `*.log.2*` are rotated files, the older ones compressed: what was written to them while the agent was away or held
+        // back would be lost otherwise.
         "include": ["/var/log/pods/*/*/*.log", "/var/log/pods/*/*/*.log.2*"],
         "exclude": [
-            "/var/log/pods/*/*/*.gz",
+            // Half-written by the kubelet, which compresses into it.
             "/var/log/pods/*/*/*.tmp",
             format!("/var/log/pods/{SYSTEM_NAMESPACE}_*/*/*"),
             format!("/var/log/pods/{AGENTS_NAMESPACE}_*/*/*"),
         ],
+        // A file is known by the beginning of its text, compressed or not, and is read on from where it was left.
+        "compression": "auto",
         "start_at": "beginning",
         "include_file_path": true,
         "include_file_name": false,

@@ -74,6 +74,10 @@ const TESTS: &[(&str, Test)] = &[
         "faults::nothing_is_lost_when_agent_and_backend_are_killed",
         faults::kills,
     ),
+    (
+        "faults::an_agent_that_was_away_reads_what_was_compressed_meanwhile",
+        faults::away,
+    ),
     ("faults::nothing_is_lost_when_the_backend_is_away", faults::outage),
     (
         "faults::a_killed_streamer_goes_on_where_it_was",
