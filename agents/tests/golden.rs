@@ -12,6 +12,9 @@ use tributary_agents::{compile, render};
 use tributary_crds::LoggingPolicy;
 use tributary_crds::policy::Engine;
 
+/// Fluent Bit's script is the same for every policy, so its source is the one copy of what is expected.
+const SCRIPT: (&str, &str) = ("tributary.lua", include_str!("../src/fluent_bit/tributary.lua"));
+
 const ENGINES: [Engine; 2] = [Engine::OpenTelemetryCollector, Engine::FluentBit];
 
 fn directory() -> PathBuf {
@@ -19,7 +22,7 @@ fn directory() -> PathBuf {
 }
 
 /// What a policy becomes: file name to text. `agent.txt` is everything that is not a file of the engine's; a policy that
-/// the engine refuses has `error.txt` alone.
+/// the engine refuses has `error.txt` alone. The script, which no policy changes, is checked here and left out.
 fn outcome(policy: &LoggingPolicy, engine: Engine) -> BTreeMap<String, String> {
     let mut spec = policy.spec.clone();
     spec.node_agent.get_or_insert_default().engine = engine;
@@ -27,6 +30,14 @@ fn outcome(policy: &LoggingPolicy, engine: Engine) -> BTreeMap<String, String> {
     match compile(name, &spec).and_then(|pipeline| render(&pipeline)) {
         Ok(mut config) => {
             let mut files = std::mem::take(&mut config.files);
+            let script = files.remove(SCRIPT.0);
+            let expected = (engine == Engine::FluentBit).then_some(SCRIPT.1);
+            assert_eq!(
+                script.as_deref(),
+                expected,
+                "{name}: the script of {}",
+                engine.as_str()
+            );
             files.insert("agent.txt".to_owned(), format!("{config:#?}\n"));
             files
         }
