@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use axum::routing::get;
 use tokio::net::TcpListener;
 
@@ -61,11 +61,5 @@ async fn ready(State(readiness): State<Readiness>) -> (StatusCode, &'static str)
 }
 
 async fn scrape(State(metrics): State<Metrics>) -> Response {
-    match metrics.text() {
-        Ok(text) => {
-            let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(header::CONTENT_TYPE, content_type)], text).into_response()
-        }
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-    }
+    tributary_process::scraped(metrics.text())
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use axum::routing::get;
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -60,16 +60,10 @@ async fn ready(State(admin): State<Admin>) -> (StatusCode, &'static str) {
 }
 
 async fn scrape(State(admin): State<Admin>) -> Response {
-    match admin
+    let metrics = admin
         .metrics
-        .text(Timestamp::now(), admin.certificate.not_after())
-    {
-        Ok(text) => {
-            let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(header::CONTENT_TYPE, content_type)], text).into_response()
-        }
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-    }
+        .text(Timestamp::now(), admin.certificate.not_after());
+    tributary_process::scraped(metrics)
 }
 
 #[cfg(test)]
