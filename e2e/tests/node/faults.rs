@@ -13,7 +13,8 @@ use crate::stage::Stage;
 const LINES: u64 = 15_000;
 /// Lines that are written to a file, at the same pace.
 const LINES_IN_FILE: u64 = 5_000;
-/// A kill between delivery and the note of it sends a batch again: at most the batches in flight at each kill, in lines.
+/// A kill between delivery and the note of it sends a batch again: at most the batches in flight at each kill, in lines. Loki
+/// merges equal records, so that what is doubled here is only what it could not merge.
 const IN_FLIGHT: u64 = LINES / 5;
 /// Bytes of a line's text, after its number: the kubelet rotates the log file once while they are written.
 const TEXT: u64 = 100;

@@ -7,8 +7,8 @@ use anyhow::{Context as _, ensure};
 
 use crate::stage::Stage;
 
-/// Commands that are too big to run within a test; `.ci/run` runs them.
-const RUN_BY_CI: [&str; 2] = ["cargo demo", "cargo test"];
+/// Commands that are too big to run within a test; `.ci/run` runs them, by these lines.
+const RUN_BY_CI: [(&str, &str); 2] = [("cargo demo", "cargo demo --check"), ("cargo test", "cargo test")];
 
 pub fn every_command_of_the_readme_works(stage: &Stage) -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -26,10 +26,10 @@ pub fn every_command_of_the_readme_works(stage: &Stage) -> anyhow::Result<()> {
         .context("kubectl has no directory")?;
     let path = format!("{}:{}", kubectl.display(), std::env::var("PATH")?);
     for command in commands {
-        if RUN_BY_CI.contains(&command) {
+        if let Some((_, line)) = RUN_BY_CI.iter().find(|(known, _)| *known == command) {
             ensure!(
-                ci.lines().any(|line| line.starts_with(command)),
-                ".ci/run does not run {command}"
+                ci.lines().any(|known| known == *line),
+                ".ci/run has no line {line:?}"
             );
             continue;
         }
