@@ -27,15 +27,7 @@ use tokio::{net::TcpStream, process::Command};
 
 use self::{credentials::Credentials, node::Node, slot::Slot};
 use crate::{
-    command,
-    components::Progress,
-    daemon,
-    error::Error,
-    hex::hex,
-    images::Image,
-    kubeconfig::{self, Identity},
-    pki::Authority,
-    ready,
+    command, components::Progress, daemon, error::Error, hex::hex, images::Image, pki::Authority, ready,
 };
 
 /// How a cluster is made.
@@ -112,25 +104,6 @@ impl Cluster {
         self.client.clone()
     }
 
-    /// A client with a token of an existing `ServiceAccount`: what a pod that runs under it may do, and no more.
-    pub async fn client_as_service_account(&self, namespace: &str, name: &str) -> Result<Client, Error> {
-        let token = kubeconfig::service_account_token(&self.client, namespace, name).await?;
-        self.credentials.server.client(Identity::Token(token)).await
-    }
-
-    /// A client that the API server takes for `user`, member of `groups`.
-    pub async fn client_as(&self, user: &str, groups: &[&str]) -> Result<Client, Error> {
-        let groups = groups.iter().map(|&group| group.to_owned()).collect();
-        self.credentials
-            .server
-            .client(Identity::Impersonation(
-                &self.credentials.admin,
-                user.to_owned(),
-                groups,
-            ))
-            .await
-    }
-
     /// A file for `kubectl --kubeconfig` that may do everything.
     pub fn kubeconfig(&self) -> PathBuf {
         self.state.join("kubeconfig")
@@ -200,11 +173,6 @@ impl Cluster {
         start::add_image(&self.node, &self.state, image).await
     }
 
-    /// Hands an image archive (OCI or Docker) to containerd, as pods' images are looked up.
-    pub async fn import_image(&self, archive: &Path) -> Result<(), Error> {
-        import_image(&self.node, archive).await
-    }
-
     /// Ends one of the cluster's processes (`kube-apiserver`, `kubelet`, `containerd`, …) as a service manager would.
     pub async fn stop_process(&mut self, name: &str) -> Result<(), Error> {
         self.node.stop(name, false).await
@@ -245,11 +213,6 @@ impl Cluster {
             tokio::time::sleep(POLL).await;
         }
         Ok(())
-    }
-
-    /// An error, with the end of its log, if a process has ended that was not stopped on purpose.
-    pub fn check(&mut self) -> Result<(), Error> {
-        self.node.check()
     }
 
     /// Waits until a condition of an object holds, by `kubectl get -o jsonpath`.
