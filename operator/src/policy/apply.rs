@@ -46,8 +46,8 @@ pub async fn apply(context: &Context, inputs: &Inputs, plan: &Plan) -> Result<Ap
     match plan {
         Plan::Keep => Ok(Applied::LastGood(read(client, identity).await?.map(Box::new))),
         Plan::Nothing => {
-            remove_others::<DaemonSet>(client, identity, None).await?;
-            remove_others::<ConfigMap>(client, identity, None).await?;
+            remove::<DaemonSet>(client, identity, None).await?;
+            remove::<ConfigMap>(client, identity, None).await?;
             Ok(Applied::Nothing)
         }
         Plan::NodeAgent(agent) => match node_agent_of(client, identity, agent).await {
@@ -69,10 +69,9 @@ async fn node_agent_of(client: &Client, identity: &Identity, agent: &NodeAgent) 
     // The ConfigMap first: a pod must never wait for it.
     let config_map = write(client, &agent.config_map).await?;
     let daemon_set = write(client, &agent.daemon_set).await?;
-    remove_others::<DaemonSet>(client, identity, Some(&daemon_set.name_any())).await?;
     // Pods of an earlier generation may still be started again with the earlier configuration.
     if View::of(&daemon_set).is_complete() {
-        remove_others::<ConfigMap>(client, identity, Some(&config_map.name_any())).await?;
+        remove::<ConfigMap>(client, identity, Some(&config_map.name_any())).await?;
     }
     Ok(daemon_set)
 }
@@ -109,8 +108,8 @@ where
     )))
 }
 
-/// Deletes the policy's objects of this kind, except the one to keep.
-async fn remove_others<K>(client: &Client, identity: &Identity, keep: Option<&str>) -> Result<(), Error>
+/// Deletes the policy's objects of this kind, except the one to keep. Only `ConfigMap`s have several names: one per content.
+async fn remove<K>(client: &Client, identity: &Identity, keep: Option<&str>) -> Result<(), Error>
 where
     K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + DeserializeOwned + Clone + Debug,
 {
