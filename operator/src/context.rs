@@ -1,6 +1,6 @@
 //! What every reconciliation shares: the client, and the little that is remembered between two of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -126,10 +126,9 @@ impl Context {
     pub fn remember(&self, policy: &str, change: impl FnOnce(&mut Memory)) {
         let mut memory = lock(&self.memory);
         change(memory.entry(policy.to_owned()).or_default());
-        let present = self.policies.state();
-        if memory.len() > present.len() + 100 {
-            let names: std::collections::BTreeSet<_> =
-                present.iter().map(|policy| policy.name_any()).collect();
+        if memory.len() > self.policies.len() + 100 {
+            let present = self.policies.state();
+            let names: BTreeSet<_> = present.iter().map(|policy| policy.name_any()).collect();
             memory.retain(|name, _| names.contains(name));
         }
     }
