@@ -1,5 +1,6 @@
 //! Puts the parts together: stand by, lead, end.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -112,16 +113,16 @@ async fn lead(
     let mut controller = Box::pin(controller);
     let certificates = async {
         if options.external_certificates {
-            std::future::pending::<()>().await;
+            std::future::pending::<Infallible>().await
         } else {
-            certificates::run(client, metrics.clone(), Timestamp::now).await;
+            certificates::run(client, metrics.clone(), Timestamp::now).await
         }
     };
     tokio::select! {
         () = shutdown => {}
         () = leadership.keep() => return Err(Error::LeadershipLost),
         () = &mut controller => return Err(Error::ControllerEnded),
-        () = certificates => {}
+        never = certificates => match never {},
     }
     tracing::info!("ending: the reconciliations that run come to their end");
     let _ = stop.send(true);

@@ -5,6 +5,7 @@ pub mod inspect;
 pub mod mint;
 pub mod store;
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -19,8 +20,8 @@ use store::{Authorities, Kept, Store};
 /// How often everything is looked at. Also the longest time that a deleted Secret or an overwritten bundle stays so.
 const PERIOD: Duration = Duration::from_secs(30);
 
-/// Looks after the certificate for as long as it is polled. `clock` tells the time of day.
-pub async fn run(client: Client, metrics: Metrics, clock: impl Fn() -> Timestamp) {
+/// Looks after the certificate for as long as it is polled; it never ends by itself. `clock` tells the time of day.
+pub async fn run(client: Client, metrics: Metrics, clock: impl Fn() -> Timestamp) -> Infallible {
     let store = Store::new(client);
     loop {
         if let Err(error) = settle(&store, &metrics, &clock).await {
