@@ -11,7 +11,8 @@ pub const AUTHORITY_LIFETIME: SignedDuration = SignedDuration::from_hours(10 * 3
 pub const LEAF_LIFETIME: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// Certificates start so long before they are made, for clocks that are slow.
 pub const BACKDATE: SignedDuration = SignedDuration::from_mins(5);
-/// The time that API servers get to notice a new bundle before a leaf of the new authority is served.
+/// How old an authority must be before a leaf of it replaces one that is served. It counts from the making of the authority, not
+/// from the publication of the bundle, which follows at once unless a write fails: API servers have what is left to notice it.
 pub const BUNDLE_SETTLES: SignedDuration = SignedDuration::from_mins(2);
 /// The time that webhook replicas get to notice a new leaf before the authority of the old one is dropped.
 pub const LEAF_SETTLES: SignedDuration = SignedDuration::from_hours(1);
