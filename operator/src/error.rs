@@ -63,6 +63,9 @@ pub enum Error {
     /// The watch on policies ended, which it never does while the process runs.
     #[error("the controller of LoggingPolicy ended by itself; the process ends and is started again")]
     ControllerEnded,
+    /// The server of health and metrics ended, which it never does before it is told to.
+    #[error("the admin server ended by itself; the process ends and is started again")]
+    AdminEnded,
     /// The admin port could not be opened.
     #[error("cannot listen on {address} (--admin-listen): {source}")]
     Listen {
@@ -119,6 +122,7 @@ impl Error {
             Self::Mint { .. } => "certificate",
             Self::LeadershipLost => "leadership",
             Self::ControllerEnded
+            | Self::AdminEnded
             | Self::Listen { .. }
             | Self::Serve(_)
             | Self::Connect(_)

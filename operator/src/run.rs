@@ -73,7 +73,7 @@ pub async fn run(
     let metrics = Metrics::default();
     let readiness = Readiness::default();
     let (stop, stopped) = watch::channel(false);
-    let admin = tokio::spawn(admin::serve(
+    let mut admin = tokio::spawn(admin::serve(
         listener,
         metrics.clone(),
         readiness.clone(),
@@ -83,14 +83,20 @@ pub async fn run(
     let leases: Api<Lease> = Api::namespaced(client.clone(), SYSTEM_NAMESPACE);
     let candidate = Candidate::new(leases, options.identity.clone(), Timing::default());
     let mut shutdown = std::pin::pin!(shutdown.fuse());
-    let result = tokio::select! {
-        () = &mut shutdown => Ok(()),
-        // One that stands by is ready too: otherwise an update would wait for the old one to go, and that one for it.
-        leadership = candidate.acquire(|| readiness.set(true)) => {
-            metrics.leads(true);
-            tracing::info!(identity = options.identity, "leading");
-            Box::pin(lead(client, &options, &metrics, leadership, shutdown)).await
+    let work = async {
+        tokio::select! {
+            () = &mut shutdown => Ok(()),
+            // One that stands by is ready too: otherwise an update would wait for the old one to go, and that one for it.
+            leadership = candidate.acquire(|| readiness.set(true)) => {
+                metrics.leads(true);
+                tracing::info!(identity = options.identity, "leading");
+                Box::pin(lead(client, &options, &metrics, leadership, shutdown)).await
+            }
         }
+    };
+    let result = tokio::select! {
+        result = work => result,
+        _ = &mut admin => return Err(Error::AdminEnded),
     };
     metrics.leads(false);
     let _ = stop.send(true);
