@@ -24,41 +24,86 @@ const TLS_KEY: &str = "tls.key";
 pub async fn policies(client: Client, state: Arc<ClusterState>, metrics: Metrics) {
     let api: Api<DeserializeGuard<LoggingPolicy>> = Api::all(client);
     let mut events = events("LoggingPolicies", watcher(api, watcher::Config::default()));
-    let mut policies: BTreeMap<String, StoredPolicy> = BTreeMap::new();
-    let mut listed: BTreeMap<String, StoredPolicy> = BTreeMap::new();
+    let mut policies = Policies::default();
     while let Some(event) = events.next().await {
-        match event {
-            Event::Init => {
-                listed.clear();
-                continue;
-            }
-            Event::InitApply(policy) => {
-                let (name, policy) = stored(policy);
-                listed.insert(name, policy);
-                continue;
-            }
-            Event::InitDone => policies = std::mem::take(&mut listed),
-            Event::Apply(policy) => {
-                let (name, policy) = stored(policy);
-                policies.insert(name, policy);
-            }
-            Event::Delete(policy) => {
-                policies.remove(&policy.name_any());
-            }
+        if !policies.take(event) {
+            continue;
         }
-        let index = PolicyIndex::compile(&policies);
+        let index = PolicyIndex::compile(&policies.known);
         let (all, unusable) = index.counts();
         metrics.policies(all, unusable);
         state.set_policies(index);
     }
 }
 
+/// The policies, as the events of a watch tell of them.
+#[derive(Default)]
+struct Policies {
+    /// By name, as the last complete list and the events after it left them.
+    known: BTreeMap<String, StoredPolicy>,
+    /// What a list that is under way has told so far.
+    listed: BTreeMap<String, StoredPolicy>,
+}
+
+impl Policies {
+    /// Takes an event in. Returns whether what is known has to be compiled again: not for a list under way, and not for what
+    /// leaves every specification as it was, such as the statuses that the operator writes.
+    fn take(&mut self, event: Event<DeserializeGuard<LoggingPolicy>>) -> bool {
+        match event {
+            Event::Init => {
+                self.listed.clear();
+                false
+            }
+            Event::InitApply(policy) => {
+                let (name, policy) = stored(policy);
+                self.listed.insert(name, policy);
+                false
+            }
+            Event::InitDone => {
+                self.known = std::mem::take(&mut self.listed);
+                true
+            }
+            Event::Apply(policy) => {
+                let (name, policy) = stored(policy);
+                let before = self.known.get(&name);
+                if before.is_some_and(|before| has_same_specification(before, &policy)) {
+                    return false;
+                }
+                self.known.insert(name, policy);
+                true
+            }
+            Event::Delete(policy) => {
+                self.known.remove(&policy.name_any());
+                true
+            }
+        }
+    }
+}
+
+/// Whether both can be read and are one object at one generation, which the API server counts up with each change of the
+/// specification.
+fn has_same_specification(before: &StoredPolicy, after: &StoredPolicy) -> bool {
+    let (Ok(before), Ok(after)) = (before, after) else {
+        return false;
+    };
+    let (before, after) = (&before.metadata, &after.metadata);
+    before.generation.is_some() && before.generation == after.generation && before.uid == after.uid
+}
+
+/// A policy by its name, without what no pod is decided by.
 fn stored(policy: DeserializeGuard<LoggingPolicy>) -> (String, StoredPolicy) {
     let name = policy.name_any();
-    let policy = policy.0.map_err(|invalid| {
-        tracing::warn!(policy = %name, error = %invalid, "the policy cannot be read; pods do not get it");
-        invalid.error
-    });
+    let policy = match policy.0 {
+        Ok(mut policy) => {
+            policy.status = None;
+            policy.metadata.managed_fields = None;
+            Ok(policy)
+        }
+        Err(invalid) => {
+            tracing::warn!(policy = %name, error = %invalid, "the policy cannot be read; pods do not get it");
+            Err(invalid.error)
+        }
+    };
     (name, policy)
 }
 
@@ -146,6 +191,64 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    /// One policy `a`, as an event brings it.
+    fn policy(
+        uid: &str,
+        generation: Option<i64>,
+        spec: &serde_json::Value,
+        status: &serde_json::Value,
+    ) -> DeserializeGuard<LoggingPolicy> {
+        let json = json!({
+            "apiVersion": "tributary.dev/v1alpha1", "kind": "LoggingPolicy",
+            "metadata": {"name": "a", "uid": uid, "generation": generation, "managedFields": [{"manager": "operator"}]},
+            "spec": spec, "status": status
+        });
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn only_what_may_change_a_decision_is_compiled_again() {
+        let low = json!({"priority": 1});
+        let high = json!({"priority": 2});
+        let odd = json!({"streamingSidecar": "always"});
+        let (none, seen) = (json!(null), json!({"observedGeneration": 1}));
+        let mut policies = Policies::default();
+        assert!(!policies.take(Event::Init));
+        assert!(!policies.take(Event::InitApply(policy("u", Some(1), &low, &none))));
+        assert!(policies.take(Event::InitDone));
+        for (what, event, compiles) in [
+            ("a status", policy("u", Some(1), &low, &seen), false),
+            ("a specification", policy("u", Some(2), &high, &seen), true),
+            ("another of that name", policy("v", Some(2), &low, &none), true),
+            ("without a generation", policy("v", None, &low, &none), true),
+            ("still without one", policy("v", None, &low, &none), true),
+            ("unreadable", policy("v", Some(3), &odd, &none), true),
+            ("still unreadable", policy("v", Some(3), &odd, &none), true),
+            (
+                "readable by a newer version",
+                policy("v", Some(3), &low, &none),
+                true,
+            ),
+        ] {
+            assert_eq!(policies.take(Event::Apply(event)), compiles, "{what}");
+        }
+        assert!(policies.take(Event::Delete(policy("v", Some(3), &low, &none))));
+        assert!(policies.known.is_empty());
+    }
+
+    #[test]
+    fn a_changed_specification_is_known_and_a_status_is_not_kept() {
+        let seen = json!({"observedGeneration": 1});
+        let mut policies = Policies::default();
+        for (generation, priority) in [(1, 1), (2, 2)] {
+            let spec = json!({"priority": priority});
+            policies.take(Event::Apply(policy("u", Some(generation), &spec, &seen)));
+        }
+        let known = policies.known["a"].as_ref().unwrap();
+        assert_eq!(known.spec.priority, 2);
+        assert!(known.status.is_none() && known.metadata.managed_fields.is_none());
+    }
 
     #[test]
     fn a_policy_that_cannot_be_read_is_kept_with_its_problem() {
