@@ -4,16 +4,36 @@ use std::fmt;
 
 /// `[container:]/path-or-glob[,...]`: streaming sidecars for these files.
 pub const STREAM: &str = "tributary.dev/stream";
+/// The same grammar: an agent sidecar ships these files to the policy's outputs.
+pub const SHIP: &str = "tributary.dev/ship";
+/// `"true"`, or names of containers: the application pushes its telemetry for itself.
+pub const DIRECT: &str = "tributary.dev/direct";
 /// The name of the policy to use; it must select the pod.
 pub const POLICY: &str = "tributary.dev/policy";
 /// `create`: mount an emptyDir at the file's directory when no volume covers it.
 pub const MISSING_VOLUME: &str = "tributary.dev/missing-volume";
 /// `uid[:gid]` for the sidecar.
 pub const RUN_AS: &str = "tributary.dev/run-as";
+/// `PerFile` or `Combined`, in place of the policy's `streamingSidecar.layout`.
+pub const LAYOUT: &str = "tributary.dev/layout";
+/// `Raw` or `Json`, in place of the policy's `streamingSidecar.format`.
+pub const FORMAT: &str = "tributary.dev/format";
+/// `Java`, `Python`, `Go`, `Ruby`, or a regular expression that begins with `^`: in place of the policy's `streamingSidecar.multiline`.
+pub const MULTILINE: &str = "tributary.dev/multiline";
+/// JSON as in `resources` of a container: in place of the resources of the policy's block.
+pub const RESOURCES: &str = "tributary.dev/resources";
+/// The image of the sidecars, in place of the one of the policy's block.
+pub const IMAGE: &str = "tributary.dev/image";
 /// `"false"`: leave this pod alone.
 pub const INJECT: &str = "tributary.dev/inject";
 /// Written by the webhook: JSON, what was done per file and why not.
 pub const RESULT: &str = "tributary.dev/result";
+/// Written by the webhook: the configuration of the pod's agent sidecar, which a `downwardAPI` volume shows to it.
+pub const AGENT_CONFIG: &str = "tributary.dev/agent-config";
+/// The logging operator's annotation for the same thing as [`STREAM`]: paths, separated by commas.
+pub const TAIL_OF_LOGGING_OPERATOR: &str = "sidecar.logging-extensions.banzaicloud.io/tail";
+/// The tailing sidecar operator's annotation for the same thing as [`STREAM`]: `[NAME:]VOLUME:PATH` items, separated by semicolons.
+pub const TAILING_SIDECAR: &str = "tailing-sidecar";
 
 /// Most files that one annotation may name: each is a container.
 pub const MAX_FILES: usize = 16;

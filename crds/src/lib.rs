@@ -10,6 +10,7 @@ pub mod names;
 pub mod output;
 pub mod policy;
 pub mod reason;
+pub mod selection;
 pub mod status;
 
 pub use policy::{LoggingPolicy, LoggingPolicySpec};

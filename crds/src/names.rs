@@ -26,16 +26,20 @@ pub mod label {
     pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
     /// The part: `node-agent`.
     pub const COMPONENT: &str = "app.kubernetes.io/component";
-    /// The policy that an object belongs to, or that a pod was injected under.
+    /// The policy that an object belongs to.
     pub const POLICY: &str = "tributary.dev/policy";
-    /// On injected pods: `streaming`.
-    pub const INJECTED: &str = "tributary.dev/injected";
+    /// On pods with streaming sidecars: the policy that they were added under.
+    pub const STREAMING: &str = "tributary.dev/streaming";
+    /// On pods with an agent sidecar: the policy that it was added under.
+    pub const AGENT: &str = "tributary.dev/agent";
+    /// On pods with an agent sidecar: which configuration its policy gave it, as a hash that changes with the policy.
+    pub const AGENT_REVISION: &str = "tributary.dev/agent-revision";
+    /// On pods that push for themselves: the policy that they got their environment under.
+    pub const DIRECT: &str = "tributary.dev/direct";
     /// The value of [`MANAGED_BY`].
     pub const MANAGED_BY_VALUE: &str = "tributary";
     /// The value of [`COMPONENT`] for node agents.
     pub const COMPONENT_NODE_AGENT: &str = "node-agent";
-    /// The value of [`INJECTED`] for streaming sidecars.
-    pub const INJECTED_STREAMING: &str = "streaming";
 }
 
 /// The name of the node agent's `DaemonSet`; its `ConfigMap`s add `-HASH`.

@@ -11,13 +11,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::auth::SecretKeyRef;
-use crate::output::Output;
+use crate::output::{OtlpProtocol, Output};
 use crate::status::LoggingPolicyStatus;
 
 /// Turns Kubernetes' logging patterns on for the pods that it selects, and says where their logs go.
 ///
 /// The presence of a block turns its pattern on: `nodeAgent` runs a log agent on every node, `streamingSidecar` lets pods
-/// annotated `tributary.dev/stream` have their log files printed to stdout. Who may write a `LoggingPolicy` is as powerful as a
+/// annotated `tributary.dev/stream` have their log files printed to stdout, `agentSidecar` lets pods annotated
+/// `tributary.dev/ship` have an agent of their own, `direct` tells pods annotated `tributary.dev/direct` where to push. Who may write a `LoggingPolicy` is as powerful as a
 /// node administrator.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[kube(
@@ -48,10 +49,16 @@ use crate::status::LoggingPolicyStatus;
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("has(self.nodeAgent) || has(self.streamingSidecar)")
-        .message("this policy turns nothing on: add nodeAgent: {} or streamingSidecar: {}"),
+    validation = Rule::new("has(self.nodeAgent) || has(self.streamingSidecar) || has(self.agentSidecar) || has(self.direct)")
+        .message("this policy turns nothing on: add nodeAgent: {}, streamingSidecar: {}, agentSidecar: {} or direct: {}"),
     validation = Rule::new("!has(self.nodeAgent) || size(self.outputs) > 0")
         .message("nodeAgent has nowhere to send logs: add at least one entry to outputs"),
+    validation = Rule::new("!has(self.agentSidecar) || size(self.outputs) > 0")
+        .message("agentSidecar has nowhere to send logs: add at least one entry to outputs"),
+    validation = Rule::new("!has(self.agentSidecar) || self.outputs.all(o, !has(o.file))")
+        .message("agentSidecar cannot write to files of the node: write another output, or give agentSidecar a policy of its own"),
+    validation = Rule::new("!has(self.direct) || has(self.direct.endpoint) || self.outputs.exists(o, has(o.otlp))")
+        .message("direct has no address to push to: add direct.endpoint, or an output otlp"),
     validation = Rule::new(
         "!has(self.nodeAgent) || self.nodeAgent.engine != 'OpenTelemetryCollector' || self.outputs.all(o, o.buffer.whenFull != 'DropOldest')"
     )
@@ -59,7 +66,11 @@ use crate::status::LoggingPolicyStatus;
     validation = Rule::new(
         "!has(self.nodeAgent) || self.nodeAgent.engine != 'FluentBit' || self.outputs.all(o, o.buffer.whenFull != 'DropNewest')"
     )
-    .message("engine FluentBit cannot drop the newest records: write whenFull: Block or DropOldest, or engine: OpenTelemetryCollector")
+    .message("engine FluentBit cannot drop the newest records: write whenFull: Block or DropOldest, or engine: OpenTelemetryCollector"),
+    validation = Rule::new(
+        "!has(self.agentSidecar) || self.outputs.all(o, o.buffer.whenFull != (self.agentSidecar.engine == 'FluentBit' ? 'DropNewest' : 'DropOldest'))"
+    )
+    .message("agentSidecar: engine OpenTelemetryCollector cannot drop the oldest records, FluentBit not the newest: write whenFull: Block")
 )]
 pub struct LoggingPolicySpec {
     /// When several policies could serve an annotated pod, the one of highest priority does, then the first by name.
@@ -77,6 +88,14 @@ pub struct LoggingPolicySpec {
     /// Pattern 2: streaming sidecars, for selected pods annotated `tributary.dev/stream`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub streaming_sidecar: Option<StreamingSidecar>,
+
+    /// Pattern 3: agent sidecars, for selected pods annotated `tributary.dev/ship`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_sidecar: Option<AgentSidecar>,
+
+    /// Pattern 4: direct push. Selected pods annotated `tributary.dev/direct` get the address as `OTEL_*` variables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direct: Option<Direct>,
 
     /// Where the records go: every record goes to every output whose `where` it meets. At most 32.
     #[serde(default)]
@@ -245,10 +264,26 @@ impl Default for Rollout {
     }
 }
 
-/// Sidecars that print log files to stdout, one container a file.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
+/// Sidecars that print log files to stdout.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.multiline) || self.format == 'Json'")
+        .message("a record of several lines needs a format that holds it together: write format: Json")
+)]
 pub struct StreamingSidecar {
+    /// How files are spread over sidecars.
+    #[serde(default)]
+    pub layout: Layout,
+
+    /// What a sidecar prints.
+    #[serde(default)]
+    pub format: Format,
+
+    /// Which lines belong together. Absent: every line is a record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub multiline: Option<Multiline>,
+
     /// What happens when no volume of the pod covers an annotated file.
     #[serde(default)]
     pub missing_volume: MissingVolume,
@@ -263,6 +298,54 @@ pub struct StreamingSidecar {
     pub resources: Option<Resources>,
 }
 
+/// How files are spread over sidecars.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+pub enum Layout {
+    /// One sidecar a file: `kubectl logs -c stream-FILE`.
+    #[default]
+    PerFile,
+    /// One sidecar for all files of a container, `kubectl logs -c stream-CONTAINER`. Each line says which file it is from.
+    Combined,
+}
+
+/// What a sidecar prints.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+pub enum Format {
+    /// The lines as they are; with `Combined`, after the file's path in brackets.
+    #[default]
+    Raw,
+    /// One JSON object a record: `time` (when it was read), `file`, `container`, `message`.
+    Json,
+}
+
+/// Which lines belong together: one of both.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[x_kube(
+    validation = Rule::new("has(self.preset) != has(self.start)").message("write either preset or start")
+)]
+pub struct Multiline {
+    /// Stack traces of a language.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<MultilinePreset>,
+    /// A regular expression (RE2) that the first line of each record matches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub start: Option<String>,
+}
+
+/// Stack traces of a language.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
+pub enum MultilinePreset {
+    /// `Exception in thread ...`, `at ...`, `Caused by: ...`
+    Java,
+    /// `Traceback (most recent call last): ...`
+    Python,
+    /// `panic: ...`, `goroutine 1 [running]: ...`
+    Go,
+    /// `file.rb:1:in ...`
+    Ruby,
+}
+
 /// What happens when no volume of the pod covers an annotated file.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
 pub enum MissingVolume {
@@ -271,4 +354,80 @@ pub enum MissingVolume {
     Skip,
     /// An emptyDir is mounted at the file's directory. It hides what the image has there.
     CreateEmptyDir,
+}
+
+/// A log agent in the pod, which ships files to the policy's outputs. Secrets that outputs name are those of the pod's namespace.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentSidecar {
+    /// The program that ships.
+    #[serde(default)]
+    pub engine: Engine,
+
+    /// Where in the order of the pod's sidecars it starts.
+    #[serde(default)]
+    pub position: Position,
+
+    /// What happens when no volume of the pod covers an annotated file.
+    #[serde(default)]
+    pub missing_volume: MissingVolume,
+
+    /// What may wait for each output on the pod's disk, in place of the output's `buffer.maxSize`. At least 16Mi. Default 64Mi.
+    #[serde(default = "AgentSidecar::default_buffer_size")]
+    pub buffer_size: Quantity,
+
+    /// The agent's image. Absent: the upstream image of the engine's version that Tributary is tested with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub image: Option<String>,
+
+    /// CPU and memory of the agent. Absent: 10m and 128Mi requested, memory limited to 256Mi; nothing in a `BestEffort` pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+}
+
+impl AgentSidecar {
+    fn default_buffer_size() -> Quantity {
+        Quantity("64Mi".to_owned())
+    }
+}
+
+impl Default for AgentSidecar {
+    fn default() -> Self {
+        Self {
+            engine: Engine::default(),
+            position: Position::default(),
+            missing_volume: MissingVolume::default(),
+            buffer_size: Self::default_buffer_size(),
+            image: None,
+            resources: None,
+        }
+    }
+}
+
+/// Where in the order of a pod's sidecars an agent starts.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+pub enum Position {
+    /// Before every other: it sees what init containers write, and stops last.
+    #[default]
+    First,
+    /// After the pod's own native sidecars: for an agent that needs one of them, such as a service mesh's proxy.
+    Last,
+}
+
+/// Where applications push to, by OTLP.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+pub struct Direct {
+    /// `http://HOST:PORT` or `https://HOST:PORT`. Absent: the endpoint and protocol of the first output `otlp`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    #[x_kube(
+        validation = Rule::new("isURL(self) && url(self).getScheme() in ['http', 'https'] && !self.contains('@')")
+            .message("write an http or https URL without credentials, such as http://collector.logging:4318")
+    )]
+    pub endpoint: Option<String>,
+
+    /// The transport to `endpoint`. Default `Http`.
+    #[serde(default)]
+    pub protocol: OtlpProtocol,
 }

@@ -45,12 +45,40 @@ pub struct NodeAgentStatus {
     pub config_hash: String,
 }
 
-/// Sidecars that the webhook has added under this policy.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+/// What the annotated pods that a policy serves got, as of the last look at all pods.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct InjectionStatus {
     /// Pods that carry streaming sidecars.
+    #[serde(default)]
     pub streaming: i64,
+    /// Pods that carry an agent sidecar.
+    #[serde(default)]
+    pub agent: i64,
+    /// Pods that push for themselves.
+    #[serde(default)]
+    pub direct: i64,
+    /// Of the pods with an agent sidecar, those whose configuration is older than the policy.
+    #[serde(default)]
+    pub outdated: i64,
+    /// Why pods, or some of their files, got nothing: by reason, the most frequent first. At most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["reason".to_owned()]))]
+    pub skipped: Vec<SkippedPods>,
+}
+
+/// Pods that did not get something, for one reason.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+pub struct SkippedPods {
+    /// The code, as in docs/reference/reasons.md.
+    pub reason: String,
+    /// How many pods.
+    pub count: i64,
+    /// The first of them by name, as `NAMESPACE/NAME`. At most 3.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 3))]
+    pub pods: Vec<String>,
 }
 
 /// The types of the conditions in a policy's status.
@@ -65,6 +93,8 @@ pub mod condition_type {
     pub const CONFIG_ACCEPTED: &str = "ConfigAccepted";
     /// The node agent runs this generation on every reachable node.
     pub const NODE_AGENT_READY: &str = "NodeAgentReady";
+    /// Every annotated pod that the policy serves has what it asks for, in this generation of the policy; absent where no pod asks.
+    pub const PODS_SERVED: &str = "PodsServed";
     /// Another policy's node agent may collect the same pods; absent otherwise.
     pub const OVERLAPPING: &str = "Overlapping";
 }

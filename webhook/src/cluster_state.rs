@@ -9,7 +9,9 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-use crate::policies::{Labels, PolicyIndex};
+use tributary_crds::selection::Labels;
+
+use crate::policies::PolicyIndex;
 
 /// How long a pod waits for its namespace to be seen, when both are created at once. A fraction of the three seconds
 /// that the API server waits.

@@ -5,6 +5,7 @@ use k8s_openapi::api::core::v1::ResourceRequirements;
 use serde_json::Value;
 use tributary_crds::annotation::{self, FileSpec};
 use tributary_crds::names::label;
+use tributary_crds::selection::Labels;
 use tributary_crds::{Reason, annotation::parse_files};
 
 use crate::explain::{FileResult, Finding, InjectionResult, Quoted};
@@ -13,7 +14,7 @@ use crate::new_volumes::NewVolume;
 use crate::options::{self, LeftAlone, Options};
 use crate::patch::PatchBuilder;
 use crate::pod::{Pod, PodError};
-use crate::policies::{Chosen, Labels, Namespace, PolicyIndex};
+use crate::policies::{Chosen, Namespace, PolicyIndex};
 use crate::positions::PositionsVolume;
 use crate::sidecar::streaming::StreamingSidecar;
 use crate::targets::{resolve, sidecar_names};
@@ -399,16 +400,11 @@ impl FilePlan<'_> {
 /// What every pod with a sidecar carries.
 fn mark(patch: &mut PatchBuilder, pod: &Pod<'_>, policy: &str) {
     let labels = pod.metadata.labels.as_ref();
-    for (key, value) in [
-        (label::POLICY, policy),
-        (label::INJECTED, label::INJECTED_STREAMING),
-    ] {
-        if labels
-            .and_then(|labels| labels.get(key))
-            .is_none_or(|present| present != value)
-        {
-            patch.label(key, value);
-        }
+    if labels
+        .and_then(|labels| labels.get(label::STREAMING))
+        .is_none_or(|present| present != policy)
+    {
+        patch.label(label::STREAMING, policy);
     }
     let first = pod.spec.containers.first();
     if let Some(first) = first.filter(|_| pod.annotation(DEFAULT_CONTAINER).is_none()) {

@@ -3,15 +3,13 @@
 use std::collections::BTreeMap;
 
 use kube::ResourceExt;
-use kube::core::{ParseExpressionError, Selector, SelectorExt};
-use tributary_crds::policy::{MissingVolume, PodSelection, StreamingSidecar};
+use kube::core::ParseExpressionError;
+use tributary_crds::policy::{MissingVolume, StreamingSidecar};
+use tributary_crds::selection::{Labels, Selection, precedence};
 use tributary_crds::{LoggingPolicy, Reason, annotation};
 
 use crate::explain::{Finding, Quoted, did_you_mean};
 use crate::resources::{QuantityError, SidecarResources};
-
-/// Labels, as selectors take them.
-pub type Labels = BTreeMap<String, String>;
 
 /// A namespace as selectors see it.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +26,7 @@ pub type StoredPolicy = Result<LoggingPolicy, String>;
 /// Every policy, compiled.
 #[derive(Debug, Default)]
 pub struct PolicyIndex {
-    /// By descending priority, then by name.
+    /// In their order of precedence.
     policies: Vec<CompiledPolicy>,
     unreadable: BTreeMap<String, String>,
 }
@@ -36,15 +34,8 @@ pub struct PolicyIndex {
 #[derive(Debug)]
 struct CompiledPolicy {
     name: String,
-    priority: i32,
     selection: Result<Selection, ParseExpressionError>,
     streaming: Option<Result<Streaming, CompileError>>,
-}
-
-#[derive(Debug)]
-struct Selection {
-    namespaces: Selector,
-    pods: Selector,
 }
 
 /// What a policy's `streamingSidecar` block says.
@@ -79,19 +70,21 @@ pub struct Chosen<'i> {
 impl PolicyIndex {
     /// Compiles policies. What cannot be read or compiled is kept with its problem, so that it can be told.
     pub fn compile<'p>(policies: impl IntoIterator<Item = (&'p String, &'p StoredPolicy)>) -> Self {
-        let mut index = Self::default();
+        let mut unreadable = BTreeMap::new();
+        let mut readable: Vec<&LoggingPolicy> = Vec::new();
         for (name, policy) in policies {
             match policy {
-                Ok(policy) => index.policies.push(CompiledPolicy::new(policy)),
+                Ok(policy) => readable.push(policy),
                 Err(problem) => {
-                    index.unreadable.insert(name.clone(), problem.clone());
+                    unreadable.insert(name.clone(), problem.clone());
                 }
             }
         }
-        index
-            .policies
-            .sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.name.cmp(&b.name)));
-        index
+        readable.sort_by(|a, b| precedence(a, b));
+        Self {
+            policies: readable.into_iter().map(CompiledPolicy::new).collect(),
+            unreadable,
+        }
     }
 
     /// How many policies there are, and how many of them cannot be used.
@@ -180,7 +173,6 @@ impl CompiledPolicy {
     fn new(policy: &LoggingPolicy) -> Self {
         Self {
             name: policy.name_any(),
-            priority: policy.spec.priority,
             selection: Selection::compile(&policy.spec.selector),
             streaming: policy.spec.streaming_sidecar.as_ref().map(Streaming::compile),
         }
@@ -190,7 +182,7 @@ impl CompiledPolicy {
         let Ok(selection) = &self.selection else {
             return false;
         };
-        selection.namespaces.matches(namespace.labels) && selection.pods.matches(pod)
+        selection.selects(namespace.labels, pod)
     }
 
     fn usable(&self) -> Option<Chosen<'_>> {
@@ -207,20 +199,6 @@ impl CompiledPolicy {
         }
         let problem = self.streaming.as_ref()?.as_ref().err()?;
         Some(problem.to_string())
-    }
-}
-
-impl Selection {
-    fn compile(selection: &PodSelection) -> Result<Self, ParseExpressionError> {
-        let compile = |selector: &Option<_>| {
-            selector
-                .clone()
-                .map_or_else(|| Ok(Selector::default()), TryInto::try_into)
-        };
-        Ok(Self {
-            namespaces: compile(&selection.namespace_selector)?,
-            pods: compile(&selection.pod_selector)?,
-        })
     }
 }
 

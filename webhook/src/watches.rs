@@ -11,10 +11,11 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, ResourceExt};
 use tributary_crds::LoggingPolicy;
 use tributary_crds::names::WEBHOOK_CERTIFICATE_SECRET;
+use tributary_crds::selection::Labels;
 
 use crate::cluster_state::ClusterState;
 use crate::metrics::Metrics;
-use crate::policies::{Labels, PolicyIndex, StoredPolicy};
+use crate::policies::{PolicyIndex, StoredPolicy};
 use crate::tls::{Certificate, CertificateError};
 
 const TLS_CERTIFICATE: &str = "tls.crt";

@@ -218,7 +218,7 @@ async fn counts_injected_pods(fixture: Fixture) -> anyhow::Result<()> {
     fixture.control_plane().create_namespace("counted", &[]).await?;
     let pods: Api<Pod> = Api::namespaced(fixture.admin(), "counted");
     for n in 0..3 {
-        let labels = json!({label::POLICY: "counted", label::INJECTED: label::INJECTED_STREAMING});
+        let labels = json!({label::STREAMING: "counted"});
         let pod = json!({"metadata": {"name": format!("p{n}"), "labels": if n < 2 { labels } else { json!({}) }},
             "spec": {"containers": [{"name": "c", "image": "example.com/c"}]}});
         pods.create(&PostParams::default(), &serde_json::from_value(pod)?)

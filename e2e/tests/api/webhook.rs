@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::OnceCell;
 use tributary_crds::names::SYSTEM_NAMESPACE;
-use tributary_webhook::policies::{Labels, Namespace, PolicyIndex};
+use tributary_crds::selection::Labels;
+use tributary_webhook::policies::{Namespace, PolicyIndex};
 use tributary_webhook::{Config, Decision, inject};
 
 use crate::fixture::{Fixture, eventually};

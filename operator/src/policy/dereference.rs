@@ -147,12 +147,7 @@ async fn streaming_pods(context: &Context, policy: &str) -> Result<i64, Error> {
     {
         return Ok(count);
     }
-    let selector = format!(
-        "{}={policy},{}={}",
-        label::POLICY,
-        label::INJECTED,
-        label::INJECTED_STREAMING
-    );
+    let selector = format!("{}={policy}", label::STREAMING);
     // The first page may come from the API server's cache: a count need not be of this very moment.
     let mut page = ListParams::default().labels(&selector).limit(500).match_any();
     let mut count = 0;

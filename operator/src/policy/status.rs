@@ -96,9 +96,10 @@ pub fn compute(
             .map(|(kind, finding)| condition(inputs, kind, finding, now))
             .collect(),
         node_agent: rollout.map(counts),
-        injection: inputs
-            .streaming_pods
-            .map(|streaming| InjectionStatus { streaming }),
+        injection: inputs.streaming_pods.map(|streaming| InjectionStatus {
+            streaming,
+            ..InjectionStatus::default()
+        }),
     }
 }
 

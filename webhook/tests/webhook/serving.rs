@@ -18,12 +18,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tributary_crds::selection::Labels;
 use tributary_webhook::Config;
 use tributary_webhook::cluster_state::ClusterState;
 use tributary_webhook::endpoint::{Endpoint, PATH, RequestLimits};
 use tributary_webhook::lifecycle::Phase;
 use tributary_webhook::metrics::Metrics;
-use tributary_webhook::policies::Labels;
 use tributary_webhook::server::{self, ConnectionLimits};
 use tributary_webhook::tls::Certificate;
 

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::Value;
-use tributary_webhook::policies::{Labels, Namespace, PolicyIndex, StoredPolicy};
+use tributary_crds::selection::Labels;
+use tributary_webhook::policies::{Namespace, PolicyIndex, StoredPolicy};
 use tributary_webhook::{Config, Decision, inject};
 
 pub fn corpus() -> PathBuf {
