@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::auth::SecretKeyRef;
@@ -218,10 +218,20 @@ pub struct AgentPod {
 pub struct Resources {
     /// What the scheduler reserves.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "quantities")]
     pub requests: BTreeMap<String, Quantity>,
     /// What the container may use at most.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "quantities")]
     pub limits: BTreeMap<String, Quantity>,
+}
+
+/// Quantities by resource. Kubernetes' own description of a quantity has 2,700 characters, and would stand here many times.
+fn quantities(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "additionalProperties": {"x-kubernetes-int-or-string": true},
+    })
 }
 
 impl From<Resources> for ResourceRequirements {
@@ -374,7 +384,12 @@ pub struct AgentSidecar {
 
     /// What may wait for each output on the pod's disk, in place of the output's `buffer.maxSize`. At least 16Mi. Default 64Mi.
     #[serde(default = "AgentSidecar::default_buffer_size")]
-    pub buffer_size: Quantity,
+    #[schemars(length(max = 20))]
+    #[x_kube(
+        validation = Rule::new("isQuantity(self) && quantity(self).compareTo(quantity('16Mi')) >= 0")
+            .message("write a size of at least 16Mi, such as 64Mi")
+    )]
+    pub buffer_size: String,
 
     /// The agent's image. Absent: the upstream image of the engine's version that Tributary is tested with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -387,8 +402,8 @@ pub struct AgentSidecar {
 }
 
 impl AgentSidecar {
-    fn default_buffer_size() -> Quantity {
-        Quantity("64Mi".to_owned())
+    fn default_buffer_size() -> String {
+        "64Mi".to_owned()
     }
 }
 
