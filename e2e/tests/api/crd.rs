@@ -37,7 +37,7 @@ async fn is_small(_: Fixture) -> anyhow::Result<()> {
 }
 
 async fn fills_in_defaults(fixture: Fixture) -> anyhow::Result<()> {
-    let spec = json!({"nodeAgent": {}, "streamingSidecar": {}, "outputs": [
+    let spec = json!({"nodeAgent": {}, "streamingSidecar": {}, "agentSidecar": {}, "direct": {}, "outputs": [
         {"name": "a", "elasticsearch": {"url": "https://search:9200"}},
         {"name": "b", "otlp": {"endpoint": "http://collector:4318"}},
     ]});
@@ -46,7 +46,9 @@ async fn fills_in_defaults(fixture: Fixture) -> anyhow::Result<()> {
         "priority": 0,
         "selector": {},
         "nodeAgent": {"engine": "OpenTelemetryCollector", "pod": {}, "rollout": {"maxUnavailable": "10%"}},
-        "streamingSidecar": {"missingVolume": "Skip"},
+        "streamingSidecar": {"layout": "PerFile", "format": "Raw", "missingVolume": "Skip"},
+        "agentSidecar": {"engine": "OpenTelemetryCollector", "position": "First", "missingVolume": "Skip", "bufferSize": "64Mi"},
+        "direct": {"protocol": "Http"},
         "outputs": [
             {"name": "a", "elasticsearch": {"url": "https://search:9200", "index": "tributary"}, "buffer": {"maxSize": "1Gi", "whenFull": "Block"}},
             {"name": "b", "otlp": {"endpoint": "http://collector:4318", "protocol": "Http"}, "buffer": {"maxSize": "1Gi", "whenFull": "Block"}},
@@ -103,6 +105,8 @@ fn mistakes() -> Vec<(String, Value, &'static str)> {
 
 fn spec_mistakes() -> Vec<(Value, &'static str)> {
     let buffered = |engine: &str, when_full: &str| json!({"nodeAgent": {"engine": engine}, "outputs": [output(json!({"buffer": {"whenFull": when_full}}))]});
+    let shipped =
+        |sidecar: Value, change: Value| json!({"agentSidecar": sidecar, "outputs": [output(change)]});
     let rolled_out = |unavailable: Value| json!({"nodeAgent": {"rollout": {"maxUnavailable": unavailable}}, "outputs": [output(json!({}))]});
     vec![
         (rolled_out(json!(0)), "write how many nodes may be without"),
@@ -117,6 +121,53 @@ fn spec_mistakes() -> Vec<(Value, &'static str)> {
         (
             buffered("FluentBit", "DropNewest"),
             "engine FluentBit cannot drop the newest",
+        ),
+        (
+            json!({"agentSidecar": {}}),
+            "agentSidecar has nowhere to send logs",
+        ),
+        (
+            shipped(
+                json!({}),
+                json!({"stdout": null, "file": {"path": "/var/log/tributary/a"}}),
+            ),
+            "agentSidecar cannot write to files",
+        ),
+        (
+            shipped(json!({}), json!({"buffer": {"whenFull": "DropOldest"}})),
+            "agentSidecar: engine OpenTelemetryCollector",
+        ),
+        (
+            shipped(
+                json!({"engine": "FluentBit"}),
+                json!({"buffer": {"whenFull": "DropNewest"}}),
+            ),
+            "agentSidecar: engine OpenTelemetryCollector",
+        ),
+        (
+            shipped(json!({"bufferSize": "1Mi"}), json!({})),
+            "write a size of at least 16Mi, such as 64Mi",
+        ),
+        (json!({"direct": {}}), "direct has no address to push to"),
+        (
+            json!({"direct": {"endpoint": "http://u:p@collector:4318"}}),
+            "write an http or https URL without credentials, such as http://collector",
+        ),
+        (
+            json!({"direct": {"endpoint": "collector:4318"}}),
+            "write an http or https URL without credentials, such as http://collector",
+        ),
+        (
+            json!({"streamingSidecar": {"format": "Raw", "multiline": {"preset": "Java"}}}),
+            "a record of several lines needs a format",
+        ),
+        (
+            json!({"streamingSidecar": {"format": "Json", "multiline": {}}}),
+            "write either preset or start",
+        ),
+        (
+            json!({"streamingSidecar": {"format": "Json", "multiline": {"preset": "Go", "start": "^a"}}}),
+            "write either preset or start",
         ),
     ]
 }

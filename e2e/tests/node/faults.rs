@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use tributary_crds::policy::Engine;
 use tributary_e2e::streams::{Stream, Written};
-use tributary_e2e::tally::Numbering;
+use tributary_e2e::tally::{Numbering, Tally};
 
+use crate::receiving;
 use crate::stage::Stage;
 
 /// Lines that are written to stdout, at about 500 a second.
@@ -14,7 +15,7 @@ const LINES: u64 = 15_000;
 /// Lines that are written to a file, at the same pace.
 const LINES_IN_FILE: u64 = 5_000;
 /// A kill between delivery and the note of it sends a batch again: at most the batches in flight at each kill, in lines. Loki
-/// merges equal records, so that what is doubled here is only what it could not merge.
+/// merges equal records, so that only a receiver that keeps everything shows them.
 const IN_FLIGHT: u64 = LINES / 5;
 /// Bytes of a line's text, after its number: the kubelet rotates the log file once while they are written.
 const TEXT: u64 = 100;
@@ -104,8 +105,7 @@ spec:
 
 /// The path of the agent's program: the first word of its command line.
 const AGENT: &str = "/otelcol";
-const AGENT_READY: &str =
-    "-n tributary-agents wait --for=condition=Ready pod -l tributary.dev/policy=default --timeout=120s";
+const AGENT_READY: &str = "-n tributary-agents wait --for=condition=Ready pod -l app.kubernetes.io/component=node-agent --timeout=120s";
 const LOKI: &str = "/loki";
 const STREAMER: &str = "/tributary-streamer";
 /// The most that a killed streamer prints again, in bytes: its last write.
@@ -116,6 +116,23 @@ pub fn kills(stage: &Stage) -> anyhow::Result<()> {
         Engine::default() == Engine::OpenTelemetryCollector,
         "this test kills the default engine"
     );
+    let receiver = receiving::start(stage, "killed")?;
+    stage.apply(&format!(
+        r"
+apiVersion: tributary.dev/v1alpha1
+kind: LoggingPolicy
+metadata: {{name: killed}}
+spec:
+  nodeAgent: {{}}
+  outputs:
+  - name: receiver
+    http: {{url: 'https://{}/killed'}}
+    tls: {{caSecretRef: {{name: killed-ca, key: ca.crt}}}}
+    where: [{{field: kubernetes.pod_name, matches: '^killed-'}}]
+",
+        receiver.address()
+    ))?;
+    stage.ready("killed")?;
     stage.apply(&writer("killed", TEXT))?;
     let started = Instant::now();
     for (second, program) in [(5, AGENT), (9, LOKI), (14, AGENT), (18, LOKI), (24, AGENT)] {
@@ -130,7 +147,25 @@ pub fn kills(stage: &Stage) -> anyhow::Result<()> {
         })?;
     }
     let stream = stream("job/killed", "killed-.*", "app", LINES);
-    finish(stage, "killed", stream, IN_FLIGHT)
+    finish(stage, "killed", stream, IN_FLIGHT)?;
+    // The receiver keeps every copy; Loki merges equal records.
+    let tally = stage.eventually("the last line at the receiver", PATIENCE, || {
+        let deliveries = stage.run(async { receiver.deliveries() });
+        let records = deliveries
+            .values()
+            .flatten()
+            .flat_map(|delivery| &delivery.records);
+        let messages = records.filter_map(|record| record["message"].as_str());
+        let tally = Tally::count(LINES, messages.filter_map(|line| Numbering::Leading.number(line)));
+        ensure!(tally.lost == 0, "{tally:?}");
+        Ok(tally)
+    })?;
+    println!("killed, at the receiver: {tally:?}");
+    ensure!(tally.doubled <= IN_FLIGHT, "{tally:?}");
+    stage.kubectl("delete lp killed")?;
+    stage
+        .kubectl("-n tributary-agents delete secret killed-ca")
+        .map(drop)
 }
 
 /// Two rotations pass while no agent runs, so the kubelet has compressed the first file.

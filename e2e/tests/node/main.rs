@@ -7,6 +7,7 @@ mod messages;
 mod outputs;
 mod policies;
 mod readme;
+mod receiving;
 mod stage;
 mod volumes;
 

@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
-use tributary_cluster::pki::Subject;
+use tributary_agents::config::CONFIG_DIRECTORY;
+use tributary_agents::{compile, render};
 use tributary_cluster::{Component, Elasticsearch};
+use tributary_crds::LoggingPolicy;
+use tributary_crds::policy::Engine;
 use tributary_e2e::installation;
 use tributary_e2e::loki::{self, Source};
-use tributary_e2e::receiver::Receiver;
 
+use crate::receiving;
 use crate::stage::Stage;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -83,20 +86,8 @@ fn first_line(text: &str, word: &str) -> anyhow::Result<Value> {
 }
 
 pub fn plain(stage: &Stage) -> anyhow::Result<()> {
-    let address: SocketAddr = format!("{}:0", stage.cluster().host_address()).parse()?;
-    let subject = Subject::server("receiver", &[&address.ip().to_string()]);
-    let certificate = stage.cluster().authority().issue(&subject)?;
-    let receiver = stage.run(Receiver::start(
-        address,
-        &certificate.public,
-        &certificate.private,
-    ))?;
-    let ca = file_with(stage.cluster().authority().certificate())?;
+    let receiver = receiving::start(stage, "receiver")?;
     stage.kubectl("-n tributary-agents create secret generic receiver --from-literal=token=secret-token")?;
-    stage.kubectl(&format!(
-        "-n tributary-agents create secret generic receiver-ca --from-file=ca.crt={}",
-        ca.path().display()
-    ))?;
     stage.apply(&format!(
         r"
 apiVersion: tributary.dev/v1alpha1
@@ -209,15 +200,11 @@ spec:
 pub fn elasticsearch(stage: &Stage) -> anyhow::Result<()> {
     let address: SocketAddr = format!("{}:9200", stage.cluster().host_address()).parse()?;
     let server = stage.run(Elasticsearch::start(address, &[]))?;
-    let ca = file_with(server.authority())?;
     let password = server.password();
     stage.kubectl(&format!(
         "-n tributary-agents create secret generic es --from-literal=password={password}"
     ))?;
-    stage.kubectl(&format!(
-        "-n tributary-agents create secret generic es-ca --from-file=ca.crt={}",
-        ca.path().display()
-    ))?;
+    receiving::make_ca_secret(stage, "es-ca", server.authority())?;
     stage.apply(&format!(
         r"
 apiVersion: tributary.dev/v1alpha1
@@ -239,9 +226,8 @@ spec:
     stage.ready("search")?;
     let query = json!({"query": {"match_phrase": {"message": "search 3"}}});
     let document = stage.eventually("the document in Elasticsearch", PATIENCE, || {
-        let found = stage.run(server.request("POST", "/app-logs/_search", &query))?;
-        let document = found.pointer("/hits/hits/0/_source").cloned();
-        document.with_context(|| format!("no hit: {found}"))
+        let found = stage.run(server.search("app-logs", &query))?;
+        found.into_iter().next().context("no document has the line")
     })?;
     check_record(&document, "search")?;
     ensure!(
@@ -252,11 +238,11 @@ spec:
         document["kubernetes"]["labels"]["app_kubernetes_io/name"] == "speaker",
         "{document:#}"
     );
-    let all = stage.run(server.request("POST", "/app-logs/_search", &json!({"size": 1000})))?;
-    let mut messages: Vec<&str> = Vec::new();
-    for hit in all["hits"]["hits"].as_array().into_iter().flatten() {
-        messages.extend(hit["_source"]["message"].as_str());
-    }
+    let all = stage.run(server.search("app-logs", &json!({})))?;
+    let mut messages: Vec<&str> = all
+        .iter()
+        .filter_map(|document| document["message"].as_str())
+        .collect();
     let count = messages.len();
     messages.sort_unstable();
     messages.dedup();
@@ -272,36 +258,40 @@ spec:
     Ok(())
 }
 
-/// The real program reads what the compiler's own tests pin.
+/// The real program reads what the compiler's own tests pin, called as agents call it.
 pub fn golden_configurations(stage: &Stage) -> anyhow::Result<()> {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../agents/tests/golden");
     let mut checked = 0;
     for case in std::fs::read_dir(&golden)? {
-        let configuration = case?.path().join("OpenTelemetryCollector/otelcol.yaml");
-        if !configuration.is_file() {
+        let case = case?.path();
+        let directory = case.join("OpenTelemetryCollector");
+        let policy: LoggingPolicy =
+            serde_saphyr::from_str(&std::fs::read_to_string(case.join("policy.yaml"))?)?;
+        let mut spec = policy.spec;
+        spec.node_agent.get_or_insert_default().engine = Engine::OpenTelemetryCollector;
+        let Ok(pipeline) = compile("golden", &spec) else {
+            ensure!(
+                directory.join("error.txt").is_file(),
+                "{}: only this program refuses it",
+                case.display()
+            );
             continue;
-        }
+        };
+        let configuration = directory.display().to_string();
+        let arguments = render(&pipeline)?.args;
         let output = Command::new(stage.environment().programs.path(Component::Otelcol))
             .arg("validate")
-            .arg(format!("--config={}", configuration.display()))
-            .arg("--feature-gates=stanza.synchronousLogEmitter")
+            .args(
+                arguments
+                    .iter()
+                    .map(|argument| argument.replace(CONFIG_DIRECTORY, &configuration)),
+            )
             .envs([("POD_IP", "127.0.0.1"), ("K8S_NODE_NAME", "node1")])
             .output()?;
-        ensure!(
-            output.status.success(),
-            "{}: {}",
-            configuration.display(),
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let errors = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{configuration}: {errors}");
         checked += 1;
     }
     ensure!(checked >= 8, "only {checked} golden configurations were found");
     Ok(())
-}
-
-/// A file that `kubectl` can read the text from.
-fn file_with(text: &str) -> anyhow::Result<tempfile::NamedTempFile> {
-    let file = tempfile::NamedTempFile::new()?;
-    std::fs::write(file.path(), text)?;
-    Ok(file)
 }
