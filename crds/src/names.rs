@@ -13,7 +13,7 @@ pub const DOMAIN: &str = "tributary.dev";
 pub const NODE_AGENT_SERVICE_ACCOUNT: &str = "tributary-node-agent";
 /// The `Service` of the webhook.
 pub const WEBHOOK_SERVICE: &str = "tributary-webhook";
-/// The `MutatingWebhookConfiguration`.
+/// The `MutatingWebhookConfiguration`, and the `ValidatingWebhookConfiguration`.
 pub const WEBHOOK_CONFIGURATION: &str = "tributary";
 /// The Secret (type `kubernetes.io/tls`: `tls.crt`, `tls.key`) that the webhook serves with.
 pub const WEBHOOK_CERTIFICATE_SECRET: &str = "tributary-webhook-tls";

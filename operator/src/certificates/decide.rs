@@ -81,7 +81,7 @@ pub enum Published {
     Wanted,
     /// Something else, or nothing.
     Other,
-    /// There is no `MutatingWebhookConfiguration` to tell.
+    /// There is no configuration that registers the webhook, so nobody to tell.
     NoConfiguration,
 }
 

@@ -3,6 +3,7 @@
 pub mod decide;
 pub mod inspect;
 pub mod mint;
+pub mod registration;
 pub mod store;
 
 use std::convert::Infallible;
@@ -58,8 +59,7 @@ async fn take(store: &Store, kept: Kept, step: Step, now: Timestamp) -> Result<(
             store.write_authorities(kept, &authorities).await
         }
         (Step::Publish, Some(authorities)) => {
-            let entries = kept.bundles.unwrap_or_default();
-            store.publish(entries.keys(), &authorities.bundle()).await
+            store.publish(&kept.registrations, &authorities.bundle()).await
         }
         (Step::SignLeaf, Some(authorities)) => {
             let leaf = mint::leaf(&authorities.current, now)?;
@@ -95,16 +95,17 @@ fn view(kept: &Kept) -> View {
     let previous = authorities.and_then(|authorities| authorities.previous.as_deref());
     let name = mint::server_name();
     let certificate = current.map(|pair| pair.certificate.as_str());
-    let published = match (&kept.bundles, authorities) {
-        (None, _) => Published::NoConfiguration,
-        (Some(bundles), Some(authorities)) => {
+    let published = match authorities {
+        _ if kept.registrations.is_empty() => Published::NoConfiguration,
+        Some(authorities) => {
             let wanted = authorities.bundle();
-            let all = bundles
-                .values()
-                .all(|bundle| bundle.as_slice() == wanted.as_bytes());
+            let all = kept
+                .registrations
+                .iter()
+                .all(|registration| registration.trusts(&wanted));
             if all { Published::Wanted } else { Published::Other }
         }
-        (Some(_), None) => Published::Other,
+        None => Published::Other,
     };
     View {
         authority: current.and_then(inspect::authority),

@@ -1,19 +1,13 @@
-//! Where the webhook's certificates are kept: two Secrets and one field of the webhook's configuration.
-
-use std::collections::BTreeMap;
+//! Where the webhook's certificates are kept: two Secrets, and a field of the configurations that register the webhook.
 
 use k8s_openapi::ByteString;
-use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, ObjectMeta, Patch, PatchParams, PostParams};
-use kube::{Client, ResourceExt as _};
-use serde_json::json;
-use tributary_crds::names::{
-    FIELD_MANAGER, SYSTEM_NAMESPACE, WEBHOOK_CA_SECRET, WEBHOOK_CERTIFICATE_SECRET, WEBHOOK_CONFIGURATION,
-    label,
-};
+use kube::Client;
+use kube::api::{Api, ObjectMeta, PostParams};
+use tributary_crds::names::{SYSTEM_NAMESPACE, WEBHOOK_CA_SECRET, WEBHOOK_CERTIFICATE_SECRET, label};
 
 use super::mint::Pair;
+use super::registration::{Registration, Registrations};
 use crate::error::Error;
 
 const CA_CERTIFICATE: &str = "ca.crt";
@@ -48,8 +42,8 @@ pub struct Kept {
     pub authorities: Option<Authorities>,
     /// The leaf.
     pub leaf: Option<Pair>,
-    /// The `caBundle` of each entry of the configuration by its name; `None` when there is no configuration.
-    pub bundles: Option<BTreeMap<String, Vec<u8>>>,
+    /// The configurations that register the webhook, as far as they exist.
+    pub registrations: Vec<Registration>,
     authorities_secret: Option<Secret>,
     leaf_secret: Option<Secret>,
 }
@@ -57,7 +51,7 @@ pub struct Kept {
 /// Reads and writes them.
 pub struct Store {
     secrets: Api<Secret>,
-    configurations: Api<MutatingWebhookConfiguration>,
+    registrations: Registrations,
 }
 
 impl Store {
@@ -65,7 +59,7 @@ impl Store {
     pub fn new(client: Client) -> Self {
         Self {
             secrets: Api::namespaced(client.clone(), SYSTEM_NAMESPACE),
-            configurations: Api::all(client),
+            registrations: Registrations::new(client),
         }
     }
 
@@ -79,13 +73,6 @@ impl Store {
         };
         let authorities_secret = secret(WEBHOOK_CA_SECRET).await?;
         let leaf_secret = secret(WEBHOOK_CERTIFICATE_SECRET).await?;
-        let configuration = self
-            .configurations
-            .get_opt(WEBHOOK_CONFIGURATION)
-            .await
-            .map_err(Error::read(format!(
-                "MutatingWebhookConfiguration {WEBHOOK_CONFIGURATION}"
-            )))?;
         Ok(Kept {
             authorities: authorities_secret.as_ref().and_then(|secret| {
                 let current = pair(secret, CA_CERTIFICATE, CA_KEY)?;
@@ -97,7 +84,7 @@ impl Store {
             leaf: leaf_secret
                 .as_ref()
                 .and_then(|secret| pair(secret, TLS_CERTIFICATE, TLS_KEY)),
-            bundles: configuration.map(bundles),
+            registrations: self.registrations.read().await?,
             authorities_secret,
             leaf_secret,
         })
@@ -169,47 +156,15 @@ impl Store {
             .map_err(Error::write(format!("Secret {SYSTEM_NAMESPACE}/{name}")))
     }
 
-    /// Sets `caBundle` of the entries, and touches nothing else of the configuration.
-    pub async fn publish(&self, entries: impl Iterator<Item = &String>, bundle: &str) -> Result<(), Error> {
-        let bundle = ByteString(bundle.as_bytes().to_vec());
-        let webhooks: Vec<_> = entries
-            .map(|name| json!({"name": name, "clientConfig": {"caBundle": bundle}}))
-            .collect();
-        let patch = json!({
-            "apiVersion": "admissionregistration.k8s.io/v1",
-            "kind": "MutatingWebhookConfiguration",
-            "metadata": {"name": WEBHOOK_CONFIGURATION},
-            "webhooks": webhooks,
-        });
-        let parameters = PatchParams::apply(FIELD_MANAGER).force();
-        self.configurations
-            .patch(WEBHOOK_CONFIGURATION, &parameters, &Patch::Apply(&patch))
-            .await
-            .map(drop)
-            .map_err(Error::write(format!(
-                "MutatingWebhookConfiguration {WEBHOOK_CONFIGURATION}"
-            )))
+    /// Has each configuration trust exactly this bundle.
+    pub async fn publish(&self, registrations: &[Registration], bundle: &str) -> Result<(), Error> {
+        for registration in registrations {
+            if !registration.trusts(bundle) {
+                self.registrations.publish(registration, bundle).await?;
+            }
+        }
+        Ok(())
     }
-}
-
-fn bundles(configuration: MutatingWebhookConfiguration) -> BTreeMap<String, Vec<u8>> {
-    let name = configuration.name_any();
-    let entries = configuration.webhooks.unwrap_or_default();
-    if entries.is_empty() {
-        tracing::warn!(configuration = name, "the webhook's configuration has no entries");
-    }
-    entries
-        .into_iter()
-        .map(|entry| {
-            (
-                entry.name,
-                entry
-                    .client_config
-                    .ca_bundle
-                    .map_or_else(Vec::new, |bundle| bundle.0),
-            )
-        })
-        .collect()
 }
 
 fn pair(secret: &Secret, certificate: &str, key: &str) -> Option<Pair> {
