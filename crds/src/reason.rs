@@ -76,13 +76,11 @@ reasons! {
     DangerousDirectory: Warning, "Let the application log to a directory of its own, such as /var/log/app.";
     /// The volume is mounted in a way that cannot be repeated safely in another container.
     UnsupportedMount: Warning, "Mount the directory of the log with a plain mount or a `subPath` that is a directory.";
-    /// The pod's containers write to places that one sidecar cannot show together, or variables of theirs contradict.
-    CannotCombine: Warning, "Choose `layout: PerFile` (`tributary.dev/layout: PerFile`).";
     /// The pod as a whole has resources (`spec.resources`), and what its containers leave of them is less than the sidecar needs.
     PodResourcesTooSmall: Warning, "Raise `spec.resources` of the pod by what the message says.";
-    /// A LimitRange of the namespace allows no resources with which the sidecar would run.
+    /// A `LimitRange` of the namespace allows no resources with which the sidecar would run.
     LimitRangeConflict: Warning, "Ask for a LimitRange that allows what the message says, or annotate `tributary.dev/resources`.";
-    /// A ResourceQuota of the namespace has less left than the pod needs with its sidecar, so the sidecar is left out.
+    /// A `ResourceQuota` of the namespace has less left than the pod needs with its sidecar, so the sidecar is left out.
     QuotaTight: Warning, "Raise the quota, or annotate `tributary.dev/resources` with less; then create the pod again.";
     /// The configuration of the agent sidecar is too long for an annotation of the pod.
     ConfigTooLarge: Warning, "Name fewer files or use a pattern, or give the policy fewer outputs.";
@@ -90,7 +88,7 @@ reasons! {
     OutputNotForSidecars: Warning, "Write what the message says.";
     /// The container sets a variable itself that direct push would set; its own value stays.
     VariableKept: Normal, "Nothing, if that is what you want; otherwise remove the variable from `env`.";
-    /// The container takes variables from a ConfigMap or Secret (`envFrom`), which what is set here overrules where the names are equal.
+    /// The container takes variables from a `ConfigMap` or Secret (`envFrom`), which what is set here overrules where the names are equal.
     EnvFromOverruled: Warning, "Write in `env` what shall hold: that is never changed.";
     /// The annotation of another operator was read as `tributary.dev/stream`.
     ForeignAnnotation: Normal, "Write `tributary.dev/stream` when you are done moving.";

@@ -1,28 +1,20 @@
-//! What to do with a pod: which files get which sidecar, and why the others do not.
+//! What to do with a pod: the patterns that it asks for, each under its policy, and what is said about it.
 
 use json_patch::Patch;
-use k8s_openapi::api::core::v1::ResourceRequirements;
-use serde_json::Value;
-use tributary_crds::annotation::{self, FileSpec};
-use tributary_crds::names::label;
 use tributary_crds::selection::Labels;
-use tributary_crds::{Reason, annotation::parse_files};
+use tributary_crds::{Reason, annotation};
 
-use crate::explain::{FileResult, Finding, InjectionResult, Quoted};
-use crate::names;
-use crate::new_volumes::NewVolume;
+use crate::asks::Asks;
+use crate::blocks::{Block, Streaming};
+use crate::explain::{Finding, InjectionResult};
+use crate::files::new_volumes::NewVolume;
+use crate::files::{self, Request};
 use crate::options::{self, LeftAlone, Options};
 use crate::patch::PatchBuilder;
-use crate::pod::{Pod, PodError};
+use crate::pod::{DEFAULT_CONTAINER, Pod, PodError};
 use crate::policies::{Chosen, Namespace, PolicyIndex};
-use crate::positions::PositionsVolume;
-use crate::sidecar::streaming::StreamingSidecar;
-use crate::targets::{resolve, sidecar_names};
-use crate::user::{self, RunAs};
-use crate::volumes::{self, Access, Target};
+use crate::streaming;
 
-/// Which container `kubectl logs` and `kubectl exec` take when none is named.
-pub(crate) const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 /// What all annotations of an object may hold together, in bytes (the API server's limit).
 const MAX_ANNOTATIONS: usize = 256 * 1024;
 
@@ -38,11 +30,11 @@ pub struct Config {
 pub enum Outcome {
     /// It carries none of our annotations.
     NotAsked,
-    /// At least one sidecar was added.
+    /// Something was added.
     Injected,
-    /// Every sidecar that it can have, it has.
+    /// All that it can have, it has.
     Unchanged,
-    /// It asked, and gets none.
+    /// It asked, and gets nothing.
     Skipped,
 }
 
@@ -74,34 +66,143 @@ pub fn inject(
     config: &Config,
 ) -> Result<Decision, PodError> {
     let pod = Pod::parse(pod_json)?;
-    let Some(files) = pod.annotation(annotation::STREAM) else {
+    let asks = Asks::read(&pod);
+    if asks.is_empty() {
         return Ok(Decision::not_asked(&pod));
-    };
-    if let Err(alone) = options::gate(&pod) {
+    }
+    if let Err(alone) = options::gate(&pod, asks.annotation()) {
         return Ok(Decision::left_alone(&pod, alone));
     }
-    let decided = parse_files(files)
-        .map_err(|error| invalid_stream(&error))
-        .and_then(|specs| {
-            let none = Labels::new();
-            let labels = pod.metadata.labels.as_ref().unwrap_or(&none);
-            let chosen = policies.choose(pod.annotation(annotation::POLICY), namespace, labels)?;
-            Ok(Plan::new(&pod, &specs, chosen, config).decision(&pod))
-        });
-    Ok(decided.unwrap_or_else(|finding| {
-        Decision::left_alone(
+    let options = Options::read(&pod);
+    let mut served = Served::new(&pod, namespace, policies);
+    let stream = served.by::<Streaming, _>(asks.stream);
+    let requests: Vec<Request<'_>> = stream
+        .iter()
+        .map(|(files, chosen)| Request {
+            annotation: annotation::STREAM,
+            files,
+            create_volumes: options.create_volumes || chosen.block.create_volumes,
+        })
+        .collect();
+    let (found, new_volumes) = files::find(&pod, &requests);
+    let mut found = found.into_iter();
+    let streaming = stream.as_ref().zip(found.next()).map(|((_, chosen), wanted)| {
+        streaming::Plan::new(
             &pod,
-            LeftAlone {
-                finding,
-                may_annotate: true,
-            },
+            wanted,
+            chosen,
+            &options,
+            &config.streamer_image,
+            &new_volumes,
         )
-    }))
+    });
+    let mut notes: Vec<Finding> = asks.foreign.into_iter().chain(served.refusals).collect();
+    notes.extend(options.problems.iter().cloned());
+    Ok(Plan {
+        pod: &pod,
+        notes,
+        new_volumes,
+        streaming,
+    }
+    .decision())
 }
 
-fn invalid_stream(error: &annotation::AnnotationError) -> Finding {
-    let message = format!("not understood at character {}", error.position);
-    Finding::new(Reason::InvalidAnnotation, message, error.problem.to_string())
+/// Finds the policies for what a pod asks for.
+struct Served<'s> {
+    pod: &'s Pod<'s>,
+    namespace: Namespace<'s>,
+    policies: &'s PolicyIndex,
+    /// Why some of it is not served at all.
+    refusals: Vec<Finding>,
+}
+
+impl<'s> Served<'s> {
+    fn new(pod: &'s Pod<'s>, namespace: Namespace<'s>, policies: &'s PolicyIndex) -> Self {
+        Self {
+            pod,
+            namespace,
+            policies,
+            refusals: Vec::new(),
+        }
+    }
+
+    /// What is asked for in one pattern, and the policy that serves it. What was not understood, and what no policy serves, is
+    /// noted.
+    fn by<B: Block, A>(&mut self, asked: Option<Result<A, Finding>>) -> Option<(A, Chosen<'s, B>)> {
+        let none = Labels::new();
+        let labels = self.pod.metadata.labels.as_ref().unwrap_or(&none);
+        let served = asked?.and_then(|asked| {
+            let named = self.pod.annotation(annotation::POLICY);
+            Ok((asked, self.policies.choose(named, self.namespace, labels)?))
+        });
+        let noted = served.map_err(|finding| {
+            if !self.refusals.contains(&finding) {
+                self.refusals.push(finding);
+            }
+        });
+        noted.ok()
+    }
+}
+
+/// What is to be done for one pod.
+struct Plan<'p> {
+    pod: &'p Pod<'p>,
+    /// What is so of the pod as a whole.
+    notes: Vec<Finding>,
+    new_volumes: Vec<NewVolume>,
+    streaming: Option<streaming::Plan<'p>>,
+}
+
+impl Plan<'_> {
+    fn decision(mut self) -> Decision {
+        let mut decision = Decision {
+            outcome: self.outcome(),
+            ..Decision::not_asked(self.pod)
+        };
+        let mut findings = Vec::new();
+        if let Some(streaming) = &mut self.streaming {
+            self.notes.append(&mut streaming.notes);
+            findings.extend(streaming.findings());
+            decision.reasons.extend(streaming.reasons());
+            decision.result.policy = streaming.policy().map(str::to_owned);
+            decision.result.files = streaming.results();
+        }
+        decision.reasons.extend(self.notes.iter().map(|note| note.reason));
+        decision.warnings = self
+            .notes
+            .iter()
+            .chain(&findings)
+            .filter(|finding| finding.is_warning())
+            .map(Finding::warning)
+            .collect();
+        decision.result.pod = self.notes;
+
+        let mut patch = PatchBuilder::new(self.pod);
+        for volume in &self.new_volumes {
+            patch.new_volume(volume);
+        }
+        let has_sidecars = self.streaming.as_ref().is_some_and(streaming::Plan::has_sidecars);
+        if let Some(streaming) = self.streaming {
+            streaming.apply(self.pod, &mut patch, 0);
+        }
+        if has_sidecars {
+            name_default_container(&mut patch, self.pod);
+        }
+        annotate_result(&mut patch, self.pod, &decision.result);
+        decision.patch = patch.build();
+        decision
+    }
+
+    fn outcome(&self) -> Outcome {
+        let streaming = self.streaming.as_ref();
+        if streaming.is_some_and(streaming::Plan::adds) {
+            Outcome::Injected
+        } else if streaming.is_some_and(streaming::Plan::has_sidecars) {
+            Outcome::Unchanged
+        } else {
+            Outcome::Skipped
+        }
+    }
 }
 
 impl Decision {
@@ -158,254 +259,8 @@ fn annotate_result(patch: &mut PatchBuilder, pod: &Pod<'_>, result: &InjectionRe
     }
 }
 
-/// What is to be done for the files of one pod.
-struct Plan<'p> {
-    policy: &'p str,
-    files: Vec<FilePlan<'p>>,
-    new_volumes: Vec<NewVolume>,
-    positions: PositionsVolume,
-    /// What is so of the pod as a whole.
-    notes: Vec<Finding>,
-}
-
-struct FilePlan<'p> {
-    spec: &'p FileSpec,
-    container: String,
-    sidecar: Result<Planned, Finding>,
-}
-
-struct Planned {
-    name: String,
-    access: Access,
-    /// The container to add; `None` when the pod has it.
-    addition: Option<Value>,
-}
-
-/// What the sidecars of a pod have in common.
-struct Template<'p> {
-    pod: &'p Pod<'p>,
-    image: &'p str,
-    resources: Option<ResourceRequirements>,
-    positions: &'p str,
-    run_as: Option<RunAs>,
-}
-
-impl Template<'_> {
-    /// The sidecar for one file, and a warning when it may not be able to read it.
-    fn plan(
-        &self,
-        target: &Target<'_>,
-        name: String,
-        exists: bool,
-        access: Access,
-    ) -> (Planned, Option<Finding>) {
-        let (user, warning) = user::of_sidecar(self.pod, target.container.container, &access, self.run_as);
-        let resources = self.resources.clone();
-        let sidecar = StreamingSidecar {
-            name: &name,
-            image: self.image,
-            access: &access,
-            positions: self.positions,
-            user,
-            resources,
-        };
-        let addition = (!exists).then(|| sidecar.container());
-        (
-            Planned {
-                name,
-                access,
-                addition,
-            },
-            warning,
-        )
-    }
-}
-
-impl<'p> Plan<'p> {
-    fn new(pod: &'p Pod<'p>, specs: &'p [FileSpec], chosen: Chosen<'p>, config: &'p Config) -> Self {
-        let options = Options::read(pod);
-        let resolved: Vec<Result<Target<'_>, Finding>> =
-            specs.iter().map(|spec| resolve(pod, spec)).collect();
-        let targets: Vec<Target<'_>> = resolved
-            .iter()
-            .filter_map(|target| target.as_ref().ok().copied())
-            .collect();
-        let solution = volumes::solve(
-            pod,
-            &targets,
-            options.create_volumes || chosen.streaming.create_volumes,
-        );
-        let positions = PositionsVolume::of(pod, &solution.new_volumes);
-        let template = Template {
-            pod,
-            image: chosen
-                .streaming
-                .image
-                .as_deref()
-                .unwrap_or(&config.streamer_image),
-            resources: chosen.streaming.resources.for_pod(pod),
-            positions: &positions.name,
-            run_as: options.run_as,
-        };
-        let mut notes = options.problems;
-        let mut files = Vec::new();
-        let mut solved = sidecar_names(pod, &targets).into_iter().zip(solution.files);
-        for (spec, target) in specs.iter().zip(resolved) {
-            let container = match &target {
-                Ok(target) => target.container.container.name.clone(),
-                Err(_) => spec.container.clone().unwrap_or_default(),
-            };
-            let sidecar = target.and_then(|target| {
-                let ((name, exists), access) = solved.next().expect("each target has a name and a solution");
-                let (planned, warning) = template.plan(&target, name, exists, access?);
-                notes.extend(warning.filter(|warning| !notes.contains(warning)));
-                Ok(planned)
-            });
-            files.push(FilePlan {
-                spec,
-                container,
-                sidecar,
-            });
-        }
-        Self {
-            policy: chosen.name,
-            files,
-            new_volumes: solution.new_volumes,
-            positions,
-            notes,
-        }
-    }
-
-    fn decision(self, pod: &Pod<'_>) -> Decision {
-        let mut patch = PatchBuilder::new(pod);
-        for volume in &self.new_volumes {
-            let writer = pod
-                .all_containers()
-                .find(|c| (c.list, c.index) == (volume.list, volume.index));
-            patch.volume(volume, writer.map_or("", |writer| &writer.container.name));
-        }
-        if self.positions.is_missing(self.outcome() == Outcome::Injected) {
-            patch.empty_dir(&self.positions.name);
-        }
-        let mut decision = Decision {
-            outcome: self.outcome(),
-            reasons: self.reasons(),
-            ..Decision::not_asked(pod)
-        };
-        let findings: Vec<Option<Finding>> = self.files.iter().map(FilePlan::finding).collect();
-        for finding in self
-            .notes
-            .iter()
-            .chain(findings.iter().flatten())
-            .filter(|finding| finding.is_warning())
-        {
-            decision.warnings.push(finding.warning());
-        }
-        let has_sidecar = self.files.iter().any(|file| file.sidecar.is_ok());
-        let policy = has_sidecar.then(|| self.policy.to_owned());
-        let results = self
-            .files
-            .iter()
-            .zip(&findings)
-            .map(|(file, finding)| file.result(finding.as_ref()))
-            .collect();
-        decision.result = InjectionResult {
-            policy,
-            files: results,
-            pod: self.notes,
-        };
-
-        let additions = self
-            .files
-            .into_iter()
-            .filter_map(|file| file.sidecar.ok()?.addition);
-        for (index, addition) in additions.enumerate() {
-            patch.init_container(index, addition);
-        }
-        if has_sidecar {
-            mark(&mut patch, pod, self.policy);
-        }
-        annotate_result(&mut patch, pod, &decision.result);
-        decision.patch = patch.build();
-        decision
-    }
-
-    fn outcome(&self) -> Outcome {
-        let mut sidecars = self
-            .files
-            .iter()
-            .filter_map(|file| file.sidecar.as_ref().ok())
-            .peekable();
-        if sidecars.peek().is_none() {
-            Outcome::Skipped
-        } else if sidecars.any(|sidecar| sidecar.addition.is_some()) {
-            Outcome::Injected
-        } else {
-            Outcome::Unchanged
-        }
-    }
-
-    fn reasons(&self) -> Vec<Reason> {
-        let of_file = |file: &FilePlan<'_>| match &file.sidecar {
-            Err(finding) => finding.reason,
-            Ok(Planned { addition: None, .. }) => Reason::AlreadyInjected,
-            Ok(planned) if planned.in_created_volume() => Reason::VolumeCreated,
-            Ok(_) => Reason::Injected,
-        };
-        self.files
-            .iter()
-            .map(of_file)
-            .chain(self.notes.iter().map(|note| note.reason))
-            .collect()
-    }
-}
-
-impl Planned {
-    /// Whether the volume is one that was made here, now or in an earlier pass over the same pod.
-    fn in_created_volume(&self) -> bool {
-        self.access.empty_dir && self.access.volume.starts_with(names::VOLUME)
-    }
-}
-
-impl FilePlan<'_> {
-    /// What is to be said about the file.
-    fn finding(&self) -> Option<Finding> {
-        match &self.sidecar {
-            Err(finding) => Some(finding.clone()),
-            Ok(planned) if planned.in_created_volume() => Some(Finding::new(
-                Reason::VolumeCreated,
-                format!(
-                    "{} got an emptyDir at its directory",
-                    Quoted(self.spec.path.as_str())
-                ),
-                "it hides what the image has there; if that matters, declare a volume and mount it where the application writes",
-            )),
-            Ok(_) => None,
-        }
-    }
-
-    fn result(&self, finding: Option<&Finding>) -> FileResult {
-        let planned = self.sidecar.as_ref().ok();
-        FileResult {
-            file: self.spec.path.as_str().to_owned(),
-            container: self.container.clone(),
-            sidecar: planned.map(|planned| planned.name.clone()),
-            volume: planned.map(|planned| planned.access.volume.clone()),
-            reason: finding.map_or(Reason::Injected, |finding| finding.reason),
-            message: finding.map(|finding| format!("{}; {}", finding.message, finding.remedy)),
-        }
-    }
-}
-
-/// What every pod with a sidecar carries.
-fn mark(patch: &mut PatchBuilder, pod: &Pod<'_>, policy: &str) {
-    let labels = pod.metadata.labels.as_ref();
-    if labels
-        .and_then(|labels| labels.get(label::STREAMING))
-        .is_none_or(|present| present != policy)
-    {
-        patch.label(label::STREAMING, policy);
-    }
+/// Keeps `kubectl logs` and `kubectl exec` on the application, now that it is not alone.
+fn name_default_container(patch: &mut PatchBuilder, pod: &Pod<'_>) {
     let first = pod.spec.containers.first();
     if let Some(first) = first.filter(|_| pod.annotation(DEFAULT_CONTAINER).is_none()) {
         patch.annotation(DEFAULT_CONTAINER, &first.name);

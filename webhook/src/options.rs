@@ -1,10 +1,13 @@
 //! The pod's other annotations: whether to touch it at all, whom sidecars run as, whether volumes may be created.
 
+use tributary_crds::policy::{Format, Layout, MultilinePreset, Resources};
 use tributary_crds::{Reason, annotation};
 
+use crate::blocks::{is_image, pattern_option, preset_option};
 use crate::explain::Finding;
 use crate::pod::Pod;
-use crate::user::RunAs;
+use crate::sidecar::resources::SidecarResources;
+use crate::sidecar::user::RunAs;
 
 /// The annotation of a static pod's mirror.
 const MIRROR: &str = "kubernetes.io/config.mirror";
@@ -30,16 +33,26 @@ pub struct Options {
     pub run_as: Option<RunAs>,
     /// `tributary.dev/missing-volume: create`
     pub create_volumes: bool,
-    /// Annotations that were not understood; the defaults hold for them.
+    /// `tributary.dev/layout`
+    pub layout: Option<Layout>,
+    /// `tributary.dev/format`
+    pub format: Option<Format>,
+    /// `tributary.dev/multiline`, as the streamer takes it.
+    pub multiline: Option<String>,
+    /// `tributary.dev/image`
+    pub image: Option<String>,
+    /// `tributary.dev/resources`
+    pub resources: Option<SidecarResources>,
+    /// Annotations that were not understood; the policy's choices hold for them.
     pub problems: Vec<Finding>,
 }
 
 /// Checks that the pod is one that sidecars can be added to.
-pub fn gate(pod: &Pod<'_>) -> Result<(), LeftAlone> {
+pub fn gate(pod: &Pod<'_>, asked_by: &'static str) -> Result<(), LeftAlone> {
     match pod.annotation(annotation::INJECT) {
         None | Some("true") => {}
         Some("false") => {
-            let message = format!("is \"false\", so {} does nothing", annotation::STREAM);
+            let message = format!("is \"false\", so {asked_by} does nothing");
             let finding = Finding::new(
                 Reason::InjectionDisabled,
                 message,
@@ -98,44 +111,110 @@ fn not_understood(key: &'static str, value: &str, remedy: &str) -> Finding {
 impl Options {
     /// Reads the annotations of a pod.
     pub fn read(pod: &Pod<'_>) -> Self {
-        let mut options = Self::default();
-        if let Some(value) = pod.annotation(annotation::RUN_AS) {
-            match parse_run_as(value) {
-                Ok(run_as) => options.run_as = Some(run_as),
-                Err(remedy) => options
-                    .problems
-                    .push(not_understood(annotation::RUN_AS, value, remedy)),
-            }
-        }
-        match pod.annotation(annotation::MISSING_VOLUME) {
-            None => {}
-            Some("create") => options.create_volumes = true,
-            Some(other) => {
-                let remedy = "write create, or remove the annotation";
-                options
-                    .problems
-                    .push(not_understood(annotation::MISSING_VOLUME, other, remedy));
-            }
-        }
-        options
+        let mut problems = Vec::new();
+        let mut read = Reader {
+            pod,
+            problems: &mut problems,
+        };
+        let options = Self {
+            run_as: read.option(annotation::RUN_AS, parse_run_as),
+            create_volumes: read.option(annotation::MISSING_VOLUME, parse_create).is_some(),
+            layout: read.option(annotation::LAYOUT, parse_layout),
+            format: read.option(annotation::FORMAT, parse_format),
+            multiline: read.option(annotation::MULTILINE, parse_multiline),
+            image: read.option(annotation::IMAGE, parse_image),
+            resources: read.option(annotation::RESOURCES, parse_resources),
+            problems: Vec::new(),
+        };
+        Self { problems, ..options }
     }
 }
 
+/// Reads annotations, and notes those that it does not understand.
+struct Reader<'r> {
+    pod: &'r Pod<'r>,
+    problems: &'r mut Vec<Finding>,
+}
+
+impl Reader<'_> {
+    /// The value of an annotation. `parse` says what to write instead of one that it does not understand.
+    fn option<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        let value = self.pod.annotation(key)?;
+        parse(value)
+            .map_err(|remedy| self.problems.push(not_understood(key, value, &remedy)))
+            .ok()
+    }
+}
+
+fn parse_create(value: &str) -> Result<(), String> {
+    match value {
+        "create" => Ok(()),
+        _ => Err("write create, or remove the annotation".to_owned()),
+    }
+}
+
+fn parse_layout(value: &str) -> Result<Layout, String> {
+    match value {
+        "PerFile" => Ok(Layout::PerFile),
+        "Combined" => Ok(Layout::Combined),
+        _ => Err("write PerFile or Combined, or remove the annotation".to_owned()),
+    }
+}
+
+fn parse_format(value: &str) -> Result<Format, String> {
+    match value {
+        "Raw" => Ok(Format::Raw),
+        "Json" => Ok(Format::Json),
+        _ => Err("write Raw or Json, or remove the annotation".to_owned()),
+    }
+}
+
+fn parse_multiline(value: &str) -> Result<String, String> {
+    let preset = match value {
+        "Java" => MultilinePreset::Java,
+        "Python" => MultilinePreset::Python,
+        "Go" => MultilinePreset::Go,
+        "Ruby" => MultilinePreset::Ruby,
+        pattern if pattern.starts_with('^') => return pattern_option(pattern),
+        _ => {
+            return Err(
+                "write Java, Python, Go, Ruby, or a pattern that starts with ^, such as ^\\d{4}-".to_owned(),
+            );
+        }
+    };
+    Ok(preset_option(preset).to_owned())
+}
+
+fn parse_image(value: &str) -> Result<String, String> {
+    if is_image(value) {
+        Ok(value.to_owned())
+    } else {
+        Err("write REGISTRY/NAME:TAG, or remove the annotation".to_owned())
+    }
+}
+
+fn parse_resources(value: &str) -> Result<SidecarResources, String> {
+    const SHAPE: &str = r#"write JSON such as {"requests":{"cpu":"10m"},"limits":{"memory":"64Mi"}}"#;
+    let resources: Resources = serde_json::from_str(value).map_err(|_| SHAPE.to_owned())?;
+    SidecarResources::compile(Some(&resources)).map_err(|error| error.to_string())
+}
+
 /// `uid[:gid]`; the error says what to write.
-fn parse_run_as(value: &str) -> Result<RunAs, &'static str> {
-    const SHAPE: &str = "write UID or UID:GID, such as \"1000:1000\"";
+fn parse_run_as(value: &str) -> Result<RunAs, String> {
     let id = |text: &str| {
         text.parse()
             .ok()
             .filter(|id| (0..=MAX_ID).contains(id))
-            .ok_or(SHAPE)
+            .ok_or_else(|| "write UID or UID:GID, such as \"1000:1000\"".to_owned())
     };
     let (user, group) = match value.split_once(':') {
         Some((user, group)) => (id(user)?, Some(id(group)?)),
         None => (id(value)?, None),
     };
     if user == 0 {
-        return Err("a sidecar never runs as root; write the UID of another user who may read the files");
+        return Err(
+            "a sidecar never runs as root; write the UID of another user who may read the files".to_owned(),
+        );
     }
     Ok(RunAs { user, group })
 }

@@ -6,7 +6,7 @@ use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, Patch, PatchOperation, TestOperation};
 use serde_json::{Value, json};
 
-use crate::new_volumes::NewVolume;
+use crate::files::new_volumes::NewVolume;
 use crate::pod::{ContainerList, Pod};
 
 /// Collects operations, making each missing parent once.
@@ -50,22 +50,35 @@ impl PatchBuilder {
         self.entry("labels", key, value);
     }
 
-    /// Adds an emptyDir.
-    pub fn empty_dir(&mut self, name: &str) {
+    /// Sets a label, unless the pod has it with this value.
+    pub fn label_unless_equal(&mut self, pod: &Pod<'_>, key: &str, value: &str) {
+        let present = pod.metadata.labels.as_ref().and_then(|labels| labels.get(key));
+        if present.is_none_or(|present| present != value) {
+            self.label(key, value);
+        }
+    }
+
+    /// Adds a volume.
+    pub fn volume(&mut self, volume: Value) {
         let volumes = PointerBuf::from_tokens(["spec", "volumes"]);
         self.parent(&volumes, json!([]));
-        self.add(&volumes, "-", json!({"name": name, "emptyDir": {}}));
+        self.add(&volumes, "-", volume);
+    }
+
+    /// Adds an emptyDir.
+    pub fn empty_dir(&mut self, name: &str) {
+        self.volume(json!({"name": name, "emptyDir": {}}));
     }
 
     /// Adds a volume and mounts it where it is written. Call it before [`Self::init_container`], which shifts indices.
-    pub fn volume(&mut self, volume: &NewVolume, container: &str) {
+    pub fn new_volume(&mut self, volume: &NewVolume) {
         self.empty_dir(&volume.name);
         let index = volume.index.to_string();
         let at = PointerBuf::from_tokens(["spec", volume.list.field(), &index]);
         let name = at.with_trailing_token("name");
         self.operations.push(PatchOperation::Test(TestOperation {
             path: name,
-            value: json!(container),
+            value: json!(volume.container),
         }));
         let mounts = at.with_trailing_token("volumeMounts");
         self.parent(&mounts, json!([]));
@@ -121,15 +134,13 @@ mod tests {
         let json = r#"{"metadata":{"labels":{"a":"b"}},"spec":{"containers":[{"name":"app"}]}}"#;
         let mut patch = PatchBuilder::new(&Pod::parse(json).unwrap());
         let mounts = vec![("/l".to_owned(), None), ("/l/a".to_owned(), Some("a".to_owned()))];
-        patch.volume(
-            &NewVolume {
-                name: "v".to_owned(),
-                list: ContainerList::App,
-                index: 0,
-                mounts,
-            },
-            "app",
-        );
+        patch.new_volume(&NewVolume {
+            name: "v".to_owned(),
+            list: ContainerList::App,
+            index: 0,
+            container: "app".to_owned(),
+            mounts,
+        });
         patch.init_container(0, json!({"name": "s"}));
         patch.label("x/y", "1");
         patch.annotation("x/y~z", "1");

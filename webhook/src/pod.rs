@@ -9,6 +9,13 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use tributary_agents::config::CONFIG_DIRECTORY;
+
+use crate::sidecar::{AGENT, STREAMER};
+
+/// Which container `kubectl logs` and `kubectl exec` take when none is named.
+pub const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
+
 /// Why a pod could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error("reading the pod of the request: {0}")]
@@ -314,6 +321,27 @@ impl Container<'_> {
     /// Whether this is a native sidecar.
     pub fn is_native_sidecar(&self) -> bool {
         self.restart_policy.as_deref() == Some("Always")
+    }
+
+    /// Whether it is a streaming sidecar of ours, for any file.
+    pub fn is_streaming_sidecar(&self) -> bool {
+        let program = self.command.as_ref().and_then(|command| command.first());
+        self.is_native_sidecar() && program.is_some_and(|program| program == STREAMER)
+    }
+
+    /// Whether it is an agent sidecar of ours.
+    pub fn is_agent_sidecar(&self) -> bool {
+        let reads_our_configuration = || {
+            self.mounts()
+                .iter()
+                .any(|mount| mount.mount_path == CONFIG_DIRECTORY)
+        };
+        self.is_native_sidecar() && self.name == AGENT && reads_our_configuration()
+    }
+
+    /// Whether it is any sidecar of ours.
+    pub fn is_ours(&self) -> bool {
+        self.is_streaming_sidecar() || self.is_agent_sidecar()
     }
 
     /// Where volumes appear in it.

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use kube::ResourceExt;
 use kube::core::ParseExpressionError;
-use tributary_crds::policy::{MissingVolume, StreamingSidecar};
 use tributary_crds::selection::{Labels, Selection, precedence};
 use tributary_crds::{LoggingPolicy, Reason, annotation};
 
+use crate::blocks::{Block, Blocks, CompileError};
 use crate::explain::{Finding, Quoted, did_you_mean};
-use crate::resources::{QuantityError, SidecarResources};
 
 /// A namespace as selectors see it.
 #[derive(Clone, Copy, Debug)]
@@ -35,36 +34,16 @@ pub struct PolicyIndex {
 struct CompiledPolicy {
     name: String,
     selection: Result<Selection, ParseExpressionError>,
-    streaming: Option<Result<Streaming, CompileError>>,
+    blocks: Blocks,
 }
 
-/// What a policy's `streamingSidecar` block says.
-#[derive(Clone, Debug)]
-pub struct Streaming {
-    /// Whether an emptyDir may be created where no volume covers a file.
-    pub create_volumes: bool,
-    /// The sidecar's image, if it is not the webhook's own.
-    pub image: Option<String>,
-    /// The sidecar's resources.
-    pub resources: SidecarResources,
-}
-
-/// What would make every pod of a policy inadmissible.
-#[derive(Debug, thiserror::Error)]
-enum CompileError {
-    #[error("streamingSidecar.resources: {0}")]
-    Resources(#[from] QuantityError),
-    #[error("streamingSidecar.image: {0} is no image; write REGISTRY/NAME:TAG")]
-    Image(String),
-}
-
-/// The policy that serves a pod.
-#[derive(Clone, Copy, Debug)]
-pub struct Chosen<'i> {
+/// The policy that serves a pod in one pattern.
+#[derive(Debug)]
+pub struct Chosen<'i, B> {
     /// The policy's name.
     pub name: &'i str,
-    /// Its block.
-    pub streaming: &'i Streaming,
+    /// The pattern's block.
+    pub block: &'i B,
 }
 
 impl PolicyIndex {
@@ -92,7 +71,7 @@ impl PolicyIndex {
         let broken = self
             .policies
             .iter()
-            .filter(|policy| policy.problem().is_some())
+            .filter(|policy| policy.selection.is_err() || policy.blocks.any_broken())
             .count();
         (
             self.policies.len() + self.unreadable.len(),
@@ -100,13 +79,17 @@ impl PolicyIndex {
         )
     }
 
-    /// The policy for a pod: the one that it names, else the first that selects it and allows streaming sidecars.
-    pub fn choose(
+    /// The policy that serves a pod in the pattern of this block: the one that the pod names, else the first that selects it and
+    /// has the block.
+    ///
+    /// # Errors
+    /// Why there is none, or why the one that is named cannot.
+    pub fn choose<B: Block>(
         &self,
         named: Option<&str>,
         namespace: Namespace<'_>,
         pod: &Labels,
-    ) -> Result<Chosen<'_>, Finding> {
+    ) -> Result<Chosen<'_, B>, Finding> {
         if let Some(name) = named {
             return self.named(name, namespace, pod);
         }
@@ -118,17 +101,24 @@ impl PolicyIndex {
         if let Some(chosen) = selecting().find_map(CompiledPolicy::usable) {
             return Ok(chosen);
         }
-        if let Some((policy, problem)) = selecting().find_map(|policy| Some((policy, policy.problem()?))) {
+        if let Some((policy, problem)) = selecting().find_map(|policy| Some((policy, policy.problem::<B>()?)))
+        {
             return Err(unusable(&policy.name, &problem, "correct the policy"));
         }
-        Err(Finding::new(
-            Reason::NoPolicy,
-            "no LoggingPolicy allows streaming sidecars for this pod",
-            "add `streamingSidecar: {}` to a LoggingPolicy that selects it (`kubectl get lp`)",
-        ))
+        let message = format!("no LoggingPolicy allows {} for this pod", B::GIVES);
+        let remedy = format!(
+            "add `{}: {{}}` to a LoggingPolicy that selects it (`kubectl get lp`)",
+            B::FIELD
+        );
+        Err(Finding::new(Reason::NoPolicy, message, remedy).about(B::ANNOTATION))
     }
 
-    fn named(&self, name: &str, namespace: Namespace<'_>, pod: &Labels) -> Result<Chosen<'_>, Finding> {
+    fn named<B: Block>(
+        &self,
+        name: &str,
+        namespace: Namespace<'_>,
+        pod: &Labels,
+    ) -> Result<Chosen<'_, B>, Finding> {
         if let Some(problem) = self.unreadable.get(name) {
             let problem = format!("cannot be read: {}", Quoted(problem));
             return Err(unusable(
@@ -145,7 +135,7 @@ impl PolicyIndex {
             };
             return Err(unusable(name, "does not exist", &remedy));
         };
-        if let Some(problem) = policy.problem() {
+        if let Some(problem) = policy.problem::<B>() {
             return Err(unusable(name, &problem, "correct the policy"));
         }
         if !policy.selects(namespace, pod) {
@@ -153,14 +143,10 @@ impl PolicyIndex {
                 "name a policy whose selector matches the pod and its namespace, or remove the annotation";
             return Err(unusable(name, "does not select this pod", remedy));
         }
-        let without_block = || {
-            unusable(
-                name,
-                "has no streamingSidecar",
-                "add `streamingSidecar: {}` to it",
-            )
-        };
-        policy.usable().ok_or_else(without_block)
+        policy.usable().ok_or_else(|| {
+            let remedy = format!("add `{}: {{}}` to it", B::FIELD);
+            unusable(name, &format!("has no {}", B::FIELD), &remedy)
+        })
     }
 }
 
@@ -171,10 +157,11 @@ fn unusable(name: &str, problem: &str, remedy: &str) -> Finding {
 
 impl CompiledPolicy {
     fn new(policy: &LoggingPolicy) -> Self {
+        let name = policy.name_any();
         Self {
-            name: policy.name_any(),
             selection: Selection::compile(&policy.spec.selector),
-            streaming: policy.spec.streaming_sidecar.as_ref().map(Streaming::compile),
+            blocks: Blocks::compile(&name, &policy.spec),
+            name,
         }
     }
 
@@ -185,42 +172,21 @@ impl CompiledPolicy {
         selection.selects(namespace.labels, pod)
     }
 
-    fn usable(&self) -> Option<Chosen<'_>> {
-        let streaming = self.streaming.as_ref()?.as_ref().ok()?;
+    fn usable<B: Block>(&self) -> Option<Chosen<'_, B>> {
+        let block = B::of(&self.blocks)?.as_ref().ok()?;
         Some(Chosen {
             name: &self.name,
-            streaming,
+            block,
         })
     }
 
-    fn problem(&self) -> Option<String> {
+    fn problem<B: Block>(&self) -> Option<String> {
         if let Err(problem) = &self.selection {
             return Some(format!("has a selector that cannot be understood: {problem}"));
         }
-        let problem = self.streaming.as_ref()?.as_ref().err()?;
-        Some(problem.to_string())
+        let problem = B::of(&self.blocks)?.as_ref().err()?;
+        Some(CompileError::to_string(problem))
     }
-}
-
-impl Streaming {
-    fn compile(block: &StreamingSidecar) -> Result<Self, CompileError> {
-        if let Some(image) = block.image.as_ref().filter(|image| !is_image(image)) {
-            return Err(CompileError::Image(Quoted(image).to_string()));
-        }
-        Ok(Self {
-            create_volumes: block.missing_volume == MissingVolume::CreateEmptyDir,
-            image: block.image.clone(),
-            resources: SidecarResources::compile(block.resources.as_ref())?,
-        })
-    }
-}
-
-/// Whether this could be an image's name: a pod with one that could not would never start.
-pub fn is_image(image: &str) -> bool {
-    let inner = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
-    image.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && image.ends_with(|c: char| c.is_ascii_alphanumeric())
-        && image.chars().all(inner)
 }
 
 #[cfg(test)]
@@ -228,6 +194,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::blocks::Streaming;
 
     fn index(policies: &[serde_json::Value]) -> PolicyIndex {
         let stored: BTreeMap<String, StoredPolicy> = policies
@@ -267,7 +234,7 @@ mod tests {
             labels: &ns,
         };
         index
-            .choose(named, namespace, &labels(pod))
+            .choose::<Streaming>(named, namespace, &labels(pod))
             .map(|chosen| chosen.name.to_owned())
     }
 

@@ -10,13 +10,13 @@ use tokio::sync::watch;
 use tributary_crds::names::SYSTEM_NAMESPACE;
 
 use crate::admin::Admin;
+use crate::blocks::is_image;
 use crate::cluster_state::ClusterState;
 use crate::decide::Config;
 use crate::endpoint::{Endpoint, RequestLimits};
 use crate::error::Error;
 use crate::lifecycle::{self, EndTimes, Phase};
 use crate::metrics::Metrics;
-use crate::policies::is_image;
 use crate::server::{self, ConnectionLimits};
 use crate::tls::Certificate;
 use crate::watches;

@@ -1,51 +1,15 @@
 //! From a file's path to the volume that holds it: which volume a sidecar has to mount, where, and when it must not.
 
-use k8s_openapi::api::core::v1::EnvVar;
 use tributary_crds::Reason;
 use tributary_crds::annotation::AbsolutePath;
 
-use crate::directories::{clean, is_within, sidecar_prefix};
 use crate::explain::{Finding, Quoted};
-use crate::new_volumes::{self, NewVolume};
-use crate::pod::{Container, ContainerRef, Mount, Pod, VolumeKind};
-use crate::sub_path_expr::variables;
-
-/// A file that is asked for, in the container that writes it.
-#[derive(Clone, Copy, Debug)]
-pub struct Target<'p> {
-    /// The container.
-    pub container: ContainerRef<'p>,
-    /// The file or pattern, as that container sees it.
-    pub path: &'p AbsolutePath,
-}
-
-/// How a sidecar gets at a file: one mount, read-only.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Access {
-    /// The volume.
-    pub volume: String,
-    /// Where the sidecar mounts it.
-    pub mount_path: String,
-    /// The file or pattern as the sidecar sees it: as the application does, unless the runtime needs that path in the sidecar.
-    pub path: AbsolutePath,
-    /// The part of the volume that is mounted.
-    pub part: Part,
-    /// Whether files may be there from before the pod.
-    pub outlives_pod: bool,
-    /// Whether the volume is an emptyDir.
-    pub empty_dir: bool,
-}
-
-/// The part of a volume that is mounted.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Part {
-    /// All of it.
-    Whole,
-    /// `subPath`
-    SubPath(String),
-    /// `subPathExpr`, and the variables that it names.
-    SubPathExpr(String, Vec<EnvVar>),
-}
+use crate::files::access::{Access, Part};
+use crate::files::directories::{clean, is_within, sidecar_prefix};
+use crate::files::new_volumes::{self, NewVolume};
+use crate::files::sub_path_expr::variables;
+use crate::files::target::Target;
+use crate::pod::{Container, Mount, Pod, VolumeKind};
 
 /// What the files of a pod need.
 #[derive(Debug, Default)]
@@ -56,18 +20,15 @@ pub struct Solution {
     pub new_volumes: Vec<NewVolume>,
 }
 
-/// Finds the volume of every target. `create` allows an emptyDir at the directory of a file that no volume covers.
-pub fn solve(pod: &Pod<'_>, targets: &[Target<'_>], create: bool) -> Solution {
+/// Finds the volume of every target.
+pub fn solve(pod: &Pod<'_>, targets: &[Target<'_>]) -> Solution {
     let found: Vec<Result<Option<Access>, Finding>> =
         targets.iter().map(|target| existing(pod, target)).collect();
-    let mut made = Vec::new();
-    if create {
-        let missing = targets
-            .iter()
-            .zip(&found)
-            .filter(|(_, found)| matches!(found, Ok(None)));
-        made = new_volumes::create(pod, missing.map(|(target, _)| target));
-    }
+    let missing = targets
+        .iter()
+        .zip(&found)
+        .filter(|(target, found)| target.create_volume && matches!(found, Ok(None)));
+    let made = new_volumes::create(pod, missing.map(|(target, _)| target));
     let files = targets
         .iter()
         .zip(found)
@@ -216,8 +177,8 @@ mod tests {
             &[Target {
                 container,
                 path: &path,
+                create_volume: create,
             }],
-            create,
         );
         match &solution.files[0] {
             Err(finding) => format!("{}", finding.reason),
@@ -389,8 +350,8 @@ mod tests {
                 &[Target {
                     container,
                     path: &path,
+                    create_volume: false,
                 }],
-                false,
             )
             .files
             .remove(0)

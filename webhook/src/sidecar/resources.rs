@@ -7,7 +7,6 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use tributary_crds::policy::Resources;
 
 use crate::pod::{Amount, Container, ContainerResources, Pod};
-use crate::sidecar::streaming::is_streaming_sidecar;
 
 const CPU: &str = "cpu";
 const MEMORY: &str = "memory";
@@ -120,7 +119,7 @@ fn is_best_effort(pod: &Pod<'_>) -> bool {
     };
     pod.all_containers()
         .map(|container| container.container)
-        .filter(|container| !is_streaming_sidecar(container))
+        .filter(|container| !container.is_ours())
         .filter_map(|container| container.resources.as_ref())
         .all(|resources| !asks(resources.requests.as_ref()) && !asks(resources.limits.as_ref()))
 }

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use tributary_crds::{Reason, annotation};
 
-use crate::directories::{is_within, must_stay, sidecar_prefix};
 use crate::explain::{Finding, Quoted};
-use crate::names;
+use crate::files::access::{Access, Part};
+use crate::files::directories::{is_within, must_stay, sidecar_prefix};
+use crate::files::target::Target;
 use crate::pod::{ContainerList, Pod};
-use crate::volumes::{Access, Part, Target};
+use crate::sidecar::names;
 
 /// A volume to add to the pod, for files that no volume covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct NewVolume {
     pub list: ContainerList,
     /// The container's index in its list.
     pub index: usize,
+    /// The container's name.
+    pub container: String,
     /// Mounts to add to the container, parents first: the path, and the part of the volume.
     pub mounts: Vec<(String, Option<String>)>,
 }
@@ -73,6 +76,7 @@ pub fn create<'p>(pod: &Pod<'_>, missing: impl Iterator<Item = &'p Target<'p>>) 
                     name,
                     list,
                     index,
+                    container: container.to_owned(),
                     mounts: vec![(directory.to_owned(), None)],
                 });
             }

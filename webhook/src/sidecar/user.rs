@@ -3,8 +3,8 @@
 use tributary_crds::{Reason, annotation};
 
 use crate::explain::Finding;
+use crate::files::access::Access;
 use crate::pod::{Container, Pod, SecurityContext};
-use crate::volumes::Access;
 
 /// Whom a sidecar runs as when nothing says otherwise: the customary `nonroot` of images without a user database.
 pub const DEFAULT_USER: i64 = 65_532;
@@ -42,7 +42,7 @@ enum ApplicationUser {
 pub fn of_sidecar(
     pod: &Pod<'_>,
     application: &Container<'_>,
-    access: &Access,
+    files: &[&Access],
     run_as: Option<RunAs>,
 ) -> (RunAs, Option<Finding>) {
     if let Some(run_as) = run_as {
@@ -70,7 +70,7 @@ pub fn of_sidecar(
     );
     (
         RunAs::default(),
-        (!(shares_a_group && access.empty_dir)).then_some(warning),
+        (!(shares_a_group && files.iter().all(|file| file.empty_dir))).then_some(warning),
     )
 }
 
@@ -95,7 +95,7 @@ mod tests {
     use tributary_crds::annotation::AbsolutePath;
 
     use super::*;
-    use crate::volumes::Part;
+    use crate::files::access::Part;
 
     fn user(
         pod_context: &str,
@@ -115,7 +115,7 @@ mod tests {
             outlives_pod: false,
             empty_dir,
         };
-        let (run_as, warning) = of_sidecar(&pod, &pod.spec.containers[0], &access, run_as);
+        let (run_as, warning) = of_sidecar(&pod, &pod.spec.containers[0], &[&access], run_as);
         (run_as.user, run_as.group, warning.is_some())
     }
 

@@ -1,13 +1,8 @@
 //! The volume in which sidecars keep how far they have read, so that a restarted one goes on where it was.
 
-use crate::names;
-use crate::new_volumes::NewVolume;
+use crate::files::new_volumes::NewVolume;
 use crate::pod::{Container, Mount, Pod, VolumeKind};
-use crate::sidecar::streaming::is_streaming_sidecar;
-
-/// Where a sidecar mounts the volume. Not below [`crate::directories::ELSEWHERE`]: what the application has at `/` is
-/// mounted there, read-only, and leaves no place for another mount.
-pub const MOUNT_PATH: &str = "/tributary-positions";
+use crate::sidecar::{POSITIONS_DIRECTORY, names};
 
 /// The volume for positions in one pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,9 +42,9 @@ impl PositionsVolume {
 fn mounts_of_sidecars<'p>(pod: &'p Pod<'_>) -> impl Iterator<Item = &'p Mount> {
     pod.init_containers()
         .iter()
-        .filter(|container| is_streaming_sidecar(container))
+        .filter(|container| container.is_streaming_sidecar())
         .flat_map(Container::mounts)
-        .filter(|mount| mount.mount_path == MOUNT_PATH)
+        .filter(|mount| mount.mount_path == POSITIONS_DIRECTORY)
 }
 
 /// Whether nobody else uses a volume of this name.
@@ -114,6 +109,7 @@ mod tests {
             name: "tributary-positions".to_owned(),
             list: crate::pod::ContainerList::App,
             index: 0,
+            container: "app".to_owned(),
             mounts: vec![("/positions".to_owned(), None)],
         };
         let pod = Pod::parse(r#"{"spec":{}}"#).unwrap();

@@ -12,8 +12,8 @@ const OCCUPIED: [&str; 9] = [
     "/proc",
     "/sys",
     "/var/run/secrets/kubernetes.io/serviceaccount",
-    crate::positions::MOUNT_PATH,
-    crate::sidecar::streaming::STREAMER,
+    crate::sidecar::POSITIONS_DIRECTORY,
+    crate::sidecar::STREAMER,
 ];
 
 /// A path without empty components and trailing slashes. A relative one is taken from the root, as the kubelet does.

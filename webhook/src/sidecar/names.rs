@@ -30,6 +30,11 @@ pub fn sidecar_candidates<'f>(
     candidates(SIDECAR, Stem::of(&readable), container, path.as_str())
 }
 
+/// The names that a sidecar for several files of a container may have, best first, without end.
+pub fn combined_candidates(container: &str) -> impl Iterator<Item = String> {
+    candidates(SIDECAR, Stem::of(container), container, "")
+}
+
 /// The names that a volume created at a directory may have, best first, without end.
 fn volume_candidates<'f>(container: &'f str, directory: &'f str) -> impl Iterator<Item = String> + 'f {
     candidates(
@@ -47,8 +52,8 @@ pub fn positions_candidates() -> impl Iterator<Item = String> {
 
 /// A name to propose for a volume that a pod's author may add.
 pub fn suggested_volume(container: &str, directory: &str, taken: impl Fn(&str) -> bool) -> String {
-    let stripped =
-        volume_candidates(container, directory).map(|name| name.trim_start_matches(VOLUME).to_owned());
+    let stripped = volume_candidates(container, directory)
+        .map(|name| name.strip_prefix(VOLUME).unwrap_or(&name).to_owned());
     let mut free = stripped.filter(|name| !taken(name));
     free.next().unwrap_or_default()
 }

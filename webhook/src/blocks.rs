@@ -1,0 +1,160 @@
+//! The blocks of a policy that concern pods, compiled: one for each pattern that the webhook serves.
+
+use tributary_crds::annotation;
+use tributary_crds::policy::{
+    self, Format, Layout, LoggingPolicySpec, MissingVolume, Multiline, MultilinePreset,
+};
+
+use crate::explain::Quoted;
+use crate::sidecar::resources::{QuantityError, SidecarResources};
+
+/// A block that makes the webhook do something.
+pub trait Block: Sized {
+    /// Its field in the policy's specification.
+    const FIELD: &'static str;
+    /// What pods get by it.
+    const GIVES: &'static str;
+    /// The pod annotation that asks for it.
+    const ANNOTATION: &'static str;
+
+    /// This block among those of a policy.
+    fn of(blocks: &Blocks) -> Option<&Result<Self, CompileError>>;
+}
+
+/// The blocks of one policy.
+#[derive(Debug)]
+pub struct Blocks {
+    streaming: Option<Result<Streaming, CompileError>>,
+}
+
+/// What a policy's `streamingSidecar` block says.
+#[derive(Clone, Debug)]
+pub struct Streaming {
+    /// Whether an emptyDir may be created where no volume covers a file.
+    pub create_volumes: bool,
+    /// One sidecar a file, or one for all of a container.
+    pub layout: Layout,
+    /// What is printed.
+    pub format: Format,
+    /// Which lines belong together, as the streamer takes it.
+    pub multiline: Option<String>,
+    /// The sidecar's image, if it is not the webhook's own.
+    pub image: Option<String>,
+    /// The sidecar's resources.
+    pub resources: SidecarResources,
+}
+
+/// What would make every pod of a policy inadmissible, or its sidecars fail.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// Resources that are no quantities.
+    #[error("{field}.resources: {problem}")]
+    Resources {
+        /// The block.
+        field: &'static str,
+        /// What is wrong.
+        problem: QuantityError,
+    },
+    /// An image that is none.
+    #[error("{field}.image: {image} is no image; write REGISTRY/NAME:TAG")]
+    Image {
+        /// The block.
+        field: &'static str,
+        /// As it is written.
+        image: String,
+    },
+    /// A pattern that the streamer cannot run.
+    #[error("{field}.multiline: {problem}")]
+    Multiline {
+        /// The block.
+        field: &'static str,
+        /// What is wrong and what to write.
+        problem: String,
+    },
+}
+
+impl Blocks {
+    /// Compiles the blocks that a policy has.
+    pub fn compile(_policy: &str, spec: &LoggingPolicySpec) -> Self {
+        Self {
+            streaming: spec.streaming_sidecar.as_ref().map(Streaming::compile),
+        }
+    }
+
+    /// Whether one of them cannot be used.
+    pub fn any_broken(&self) -> bool {
+        matches!(self.streaming, Some(Err(_)))
+    }
+}
+
+impl Block for Streaming {
+    const FIELD: &'static str = "streamingSidecar";
+    const GIVES: &'static str = "streaming sidecars";
+    const ANNOTATION: &'static str = annotation::STREAM;
+
+    fn of(blocks: &Blocks) -> Option<&Result<Self, CompileError>> {
+        blocks.streaming.as_ref()
+    }
+}
+
+impl Streaming {
+    fn compile(block: &policy::StreamingSidecar) -> Result<Self, CompileError> {
+        let field = Self::FIELD;
+        let multiline = block.multiline.as_ref().map(multiline).transpose();
+        Ok(Self {
+            create_volumes: block.missing_volume == MissingVolume::CreateEmptyDir,
+            layout: block.layout,
+            format: block.format,
+            multiline: multiline.map_err(|problem| CompileError::Multiline { field, problem })?,
+            image: image(field, block.image.as_deref())?,
+            resources: SidecarResources::compile(block.resources.as_ref())
+                .map_err(|problem| CompileError::Resources { field, problem })?,
+        })
+    }
+}
+
+fn image(field: &'static str, image: Option<&str>) -> Result<Option<String>, CompileError> {
+    if let Some(image) = image.filter(|image| !is_image(image)) {
+        let image = Quoted(image).to_string();
+        return Err(CompileError::Image { field, image });
+    }
+    Ok(image.map(str::to_owned))
+}
+
+/// What the streamer's option `--multiline` takes; the error says what to write instead.
+fn multiline(multiline: &Multiline) -> Result<String, String> {
+    match (multiline.preset, &multiline.start) {
+        (Some(preset), None) => Ok(preset_option(preset).to_owned()),
+        (None, Some(start)) => pattern_option(start),
+        (Some(_), Some(_)) | (None, None) => Err("write either preset or start".to_owned()),
+    }
+}
+
+/// The value of `--multiline` for a preset.
+pub fn preset_option(preset: MultilinePreset) -> &'static str {
+    match preset {
+        MultilinePreset::Java => "java",
+        MultilinePreset::Python => "python",
+        MultilinePreset::Go => "go",
+        MultilinePreset::Ruby => "ruby",
+    }
+}
+
+/// The value of `--multiline` for the pattern of a first line.
+pub fn pattern_option(start: &str) -> Result<String, String> {
+    match regex_lite::Regex::new(start) {
+        Ok(_) => Ok(format!("/{start}/")),
+        Err(_) => Err(format!(
+            "{} is not a regular expression; write RE2 syntax (no look-around, no back-references)",
+            Quoted(start)
+        )),
+    }
+}
+
+/// Whether this could be an image's name: a pod with one that could not would never start.
+pub fn is_image(image: &str) -> bool {
+    let inner = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
+    image.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && image.ends_with(|c: char| c.is_ascii_alphanumeric())
+        && image.chars().all(inner)
+}

@@ -1,0 +1,90 @@
+//! From the files that a pod's author names to the volumes that hold them.
+
+pub mod access;
+pub mod directories;
+pub mod new_volumes;
+mod sub_path_expr;
+pub mod target;
+pub mod volumes;
+
+use tributary_crds::annotation::FileSpec;
+
+use crate::explain::Finding;
+use crate::pod::Pod;
+
+use access::Access;
+use new_volumes::NewVolume;
+use target::Target;
+
+/// The files that one annotation names.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'p> {
+    /// The annotation.
+    pub annotation: &'static str,
+    /// Its files, in its order.
+    pub files: &'p [FileSpec],
+    /// Whether an emptyDir may be made at the directory of a file that no volume covers.
+    pub create_volumes: bool,
+}
+
+/// A file that is asked for, and what was found out about it.
+#[derive(Debug)]
+pub struct Wanted<'p> {
+    /// As it is written.
+    pub spec: &'p FileSpec,
+    /// Where it is written to; `None` when there is no such container.
+    pub target: Option<Target<'p>>,
+    /// How a sidecar gets at it, or why not.
+    pub access: Result<Access, Finding>,
+}
+
+impl Wanted<'_> {
+    /// The name of the container that writes the file; empty when there is none and none is named.
+    pub fn container(&self) -> &str {
+        let named = || self.spec.container.as_deref().unwrap_or_default();
+        self.target
+            .map_or_else(named, |target| &target.container.container.name)
+    }
+}
+
+/// Finds the files of all requests at once, because they may share the volumes that are made. Returns them by request and in
+/// order, and the volumes to make.
+pub fn find<'p>(pod: &'p Pod<'p>, requests: &[Request<'p>]) -> (Vec<Vec<Wanted<'p>>>, Vec<NewVolume>) {
+    let resolved: Vec<_> = requests
+        .iter()
+        .flat_map(|request| request.files.iter().map(move |spec| (request, spec)))
+        .map(|(request, spec)| (spec, target::resolve(pod, spec, request.create_volumes)))
+        .collect();
+    let targets: Vec<Target<'p>> = resolved
+        .iter()
+        .filter_map(|(_, target)| target.as_ref().ok().copied())
+        .collect();
+    let solution = volumes::solve(pod, &targets);
+    let mut accesses = solution.files.into_iter();
+    let mut wanted = resolved.into_iter().map(|(spec, target)| match target {
+        Ok(target) => Wanted {
+            spec,
+            target: Some(target),
+            access: accesses.next().expect("each target has a solution"),
+        },
+        Err(finding) => Wanted {
+            spec,
+            target: None,
+            access: Err(finding),
+        },
+    });
+    let by_request = requests
+        .iter()
+        .map(|request| {
+            let mut files: Vec<Wanted<'p>> = wanted.by_ref().take(request.files.len()).collect();
+            for file in &mut files {
+                file.access = file
+                    .access
+                    .clone()
+                    .map_err(|finding| finding.about(request.annotation));
+            }
+            files
+        })
+        .collect();
+    (by_request, solution.new_volumes)
+}
