@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::format::Format;
+
 /// What `--help` prints.
 pub const HELP: &str = "\
 tributary-streamer: print growing files to standard output, losing nothing that the disk still holds
@@ -53,6 +55,10 @@ pub struct Options {
     pub existing: Existing,
     /// The longest that reading to the end may take after SIGTERM.
     pub grace: Duration,
+    /// How lines leave.
+    pub format: Format,
+    /// A directory that is taken off the paths that are printed with lines.
+    pub strip: Option<PathBuf>,
 }
 
 /// What the command line asks for.
@@ -111,6 +117,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
         checkpoint: None,
         existing: Existing::Beginning,
         grace: Duration::from_secs(25),
+        format: Format::Raw,
+        strip: None,
     };
     let mut only_paths = false;
     while let Some(argument) = arguments.next() {

@@ -7,13 +7,14 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::time::{Duration, Instant};
 
 use crate::identity::{FileKey, Fingerprint, WINDOW};
+use crate::multiline::Stage;
 
 /// Bytes read and written at once: as much as a pipe holds by default (pipe(7)).
 pub const CHUNK: usize = 64 * 1024;
 
-/// A buffer for [`Generation::read`]: the window before the offset, and a chunk after it.
-pub fn read_buffer() -> Vec<u8> {
-    vec![0; WINDOW + CHUNK]
+/// A buffer for [`Generation::read`]: the window before the offset, and `longest` bytes after it.
+pub fn read_buffer(longest: usize) -> Vec<u8> {
+    vec![0; WINDOW + longest]
 }
 
 /// How far a file has been read, and by what it is known again.
@@ -105,10 +106,21 @@ pub struct GenerationId(pub u64);
 pub enum Reading {
     /// Nothing after the offset.
     End,
-    /// Bytes after the offset, at this range of the buffer; a full chunk when more may follow.
+    /// Bytes after the offset, at this range of the buffer; as many as were asked for when more may follow.
     Data(Range<usize>),
     /// The file is shorter than the offset, or other bytes are before it: it was truncated or overwritten.
     Changed,
+}
+
+/// Bytes at the end of a file that are no whole line or record yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unfinished {
+    /// How many they are.
+    pub length: usize,
+    /// Since when there are any.
+    pub since: Instant,
+    /// When the last of them came.
+    pub grown: Instant,
 }
 
 /// A file that is being read, or was.
@@ -124,8 +136,12 @@ pub struct Generation {
     pub file: Option<File>,
     /// Where its position is kept in the checkpoint.
     pub slot: Option<usize>,
-    /// Bytes of an unfinished line that were seen at the end, and since when.
-    pub unfinished: Option<(usize, Instant)>,
+    /// What was seen at the end and waits for more.
+    pub unfinished: Option<Unfinished>,
+    /// Where the record stands whose beginning has left before it was whole.
+    pub stage: Stage,
+    /// Since when the line waits for its end whose beginning was written out last.
+    pub line_since: Option<Instant>,
     /// Since when no name that is followed leads here.
     pub retired: Option<Instant>,
     /// Since when reading finds nothing; `None` while there may be more.
@@ -139,6 +155,13 @@ pub struct Generation {
     pub skip_hole: bool,
 }
 
+impl Unfinished {
+    /// Whether it has waited for long enough: silent for `silence`, or there for `at_most`.
+    pub fn is_overdue(&self, (silence, at_most): (Duration, Duration), now: Instant) -> bool {
+        now.duration_since(self.grown) >= silence || now.duration_since(self.since) >= at_most
+    }
+}
+
 impl Generation {
     /// A generation that is read on from `position`.
     pub fn new(id: GenerationId, key: FileKey, file: Option<File>, position: Position, now: Instant) -> Self {
@@ -149,6 +172,8 @@ impl Generation {
             file,
             slot: None,
             unfinished: None,
+            stage: Stage::Outside,
+            line_since: None,
             retired: None,
             quiet_since: None,
             last_byte: now,
@@ -157,15 +182,15 @@ impl Generation {
         }
     }
 
-    /// Reads what follows the offset. A closed file has nothing.
-    pub fn read(&self, buffer: &mut [u8]) -> io::Result<Reading> {
+    /// Reads what follows the offset, at most `length` bytes of it. A closed file has nothing.
+    pub fn read(&self, buffer: &mut [u8], length: usize) -> io::Result<Reading> {
         let Some(file) = &self.file else {
             return Ok(Reading::End);
         };
         let window = self.position.marker.len();
         let start = self.position.offset - window as u64;
         // One read for both: what is before the offset vouches for what is after it.
-        let read = read_once(file, &mut buffer[..window + CHUNK], start)?;
+        let read = read_once(file, &mut buffer[..window + length], start)?;
         if read < window || !self.position.marker.matches(&buffer[..window]) {
             return Ok(Reading::Changed);
         }
@@ -181,6 +206,18 @@ impl Generation {
         self.file
             .as_ref()
             .map_or(Ok(false), |file| Ok(!self.position.continues_in(file)?))
+    }
+
+    /// Notes that the `length` bytes after the offset are no whole line or record yet.
+    pub fn wait_with(&mut self, length: usize, now: Instant) {
+        self.unfinished = Some(match self.unfinished {
+            Some(before) if before.length == length => before,
+            before => Unfinished {
+                length,
+                since: before.map_or(now, |before| before.since),
+                grown: now,
+            },
+        });
     }
 
     /// Moves the offset over `count` bytes that [`Generation::read`] put into `buffer`.
@@ -242,6 +279,8 @@ impl Generation {
         self.id = id;
         self.position = Position::START;
         self.unfinished = None;
+        self.stage = Stage::Outside;
+        self.line_since = None;
         self.quiet_since = None;
         self.last_byte = now;
         self.begun = false;
@@ -281,7 +320,7 @@ mod tests {
 
     fn read_all(generation: &mut Generation, buffer: &mut [u8]) -> Vec<u8> {
         let mut all = Vec::new();
-        while let Reading::Data(range) = generation.read(buffer).unwrap() {
+        while let Reading::Data(range) = generation.read(buffer, CHUNK).unwrap() {
             all.extend_from_slice(&buffer[range.clone()]);
             generation.advance(buffer, range.len(), Instant::now());
         }
@@ -295,7 +334,7 @@ mod tests {
         let content: Vec<u8> = (0..400_000_u32).map(|i| u8::try_from(i % 251).unwrap()).collect();
         std::fs::write(&path, &content).unwrap();
         let mut generation = generation(&path);
-        let mut buffer = read_buffer();
+        let mut buffer = read_buffer(CHUNK);
         assert!(read_all(&mut generation, &mut buffer) == content);
         assert_eq!(
             generation.position,
@@ -309,12 +348,12 @@ mod tests {
         let path = directory.path().join("a");
         std::fs::write(&path, "one\ntwo\n").unwrap();
         let mut generation = generation(&path);
-        let mut buffer = read_buffer();
+        let mut buffer = read_buffer(CHUNK);
         read_all(&mut generation, &mut buffer);
         for other in ["", "uno\n", "uno\ndos\n", "uno\ndos\ntres\n"] {
             std::fs::write(&path, other).unwrap();
             assert_eq!(
-                generation.read(&mut buffer).unwrap(),
+                generation.read(&mut buffer, CHUNK).unwrap(),
                 Reading::Changed,
                 "{other:?}"
             );
@@ -330,7 +369,7 @@ mod tests {
         let path = directory.path().join("a");
         std::fs::write(&path, "").unwrap();
         let mut generation = generation(&path);
-        let mut buffer = read_buffer();
+        let mut buffer = read_buffer(CHUNK);
         let mut writer = OpenOptions::new().append(true).open(&path).unwrap();
         for i in 0..100 {
             writeln!(writer, "line {i}").unwrap();

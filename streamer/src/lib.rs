@@ -5,11 +5,16 @@
 
 pub mod arguments;
 pub mod checkpoint;
+pub mod cut;
+pub mod encoder;
 pub mod follow;
+pub mod format;
 pub mod generation;
 pub mod glob;
 pub mod identity;
+pub mod label;
 pub mod lineage;
+pub mod multiline;
 pub mod opening;
 pub mod output;
 mod reading;

@@ -12,6 +12,8 @@ use crate::report::Trouble;
 pub struct Lineage {
     /// The path, as it was given or found.
     pub name: PathBuf,
+    /// What is printed of the name with its lines; empty when bytes leave as they are.
+    pub label: String,
     /// Which file the name leads to now. It may belong to another lineage, when several names lead to one file.
     pub current: Option<FileKey>,
     /// Files read for this name, in the order in which they were written.
@@ -28,9 +30,10 @@ pub struct Lineage {
 
 impl Lineage {
     /// A name of which nothing was read yet.
-    pub fn new(name: PathBuf) -> Self {
+    pub fn new(name: PathBuf, label: String) -> Self {
         Self {
             name,
+            label,
             current: None,
             generations: Vec::new(),
             look_again: false,

@@ -1,16 +1,23 @@
 //! Reading what the open files hold and writing it out, each name in its turn.
 
 use std::io::Write;
-use std::time::Instant;
+use std::ops::Range;
+use std::time::{Duration, Instant};
 
+use crate::cut::Patience;
+use crate::encoder::{Taken, Unread};
+use crate::format::UNFINISHED;
 use crate::generation::{CHUNK, Reading};
 use crate::lineage::Lineage;
+use crate::multiline::Stage;
 use crate::output::OutputError;
 use crate::report::{Escaped, Severity};
-use crate::tail::{Tailer, UNFINISHED};
+use crate::tail::Tailer;
 
 /// Bytes of one name after which the other names have their turn.
 const TURN: usize = 1024 * 1024;
+/// How long other names wait for the end of a line that has been begun and goes on all the time.
+const LINE_AT_MOST: Duration = Duration::from_secs(10);
 
 /// How far reading one generation got.
 enum Progress {
@@ -22,6 +29,25 @@ enum Progress {
     AtEnd,
     /// Newer generations have to wait too.
     Waiting,
+}
+
+/// What reading one generation gave.
+enum New {
+    /// Bytes, at this range of the buffer.
+    Data(Range<usize>),
+    /// None to write out.
+    Nothing(Progress),
+}
+
+/// What reading one generation goes by.
+#[derive(Clone, Copy)]
+struct Step {
+    lineage: usize,
+    /// Which of its generations.
+    place: usize,
+    now: Instant,
+    /// Whether nothing more is waited for.
+    draining: bool,
 }
 
 impl<W: Write> Tailer<W> {
@@ -58,7 +84,11 @@ impl<W: Write> Tailer<W> {
         let mut generations = self.lineages.iter().flat_map(|lineage| &lineage.generations);
         generations
             .find(|generation| generation.id == id)
-            .is_some_and(|generation| now.duration_since(generation.last_byte) < UNFINISHED)
+            .is_some_and(|generation| {
+                let goes_on_since = generation.line_since.unwrap_or(now);
+                now.duration_since(generation.last_byte) < UNFINISHED
+                    && now.duration_since(goes_on_since) < LINE_AT_MOST
+            })
     }
 
     /// Reads the generations of one name in order, as far as its turn goes.
@@ -66,7 +96,13 @@ impl<W: Write> Tailer<W> {
         let mut left = TURN;
         let mut place = 0;
         while place < self.lineages[lineage].generations.len() && left > 0 {
-            match self.read_generation(lineage, place, now, draining)? {
+            let step = Step {
+                lineage,
+                place,
+                now,
+                draining,
+            };
+            match self.read_generation(step)? {
                 Progress::Read(bytes) => left = left.saturating_sub(bytes),
                 // From the oldest again: what came before may stand at a place that was passed already.
                 Progress::Rotated => place = 0,
@@ -77,13 +113,53 @@ impl<W: Write> Tailer<W> {
         Ok(left < TURN)
     }
 
-    fn read_generation(
-        &mut self,
-        lineage: usize,
-        place: usize,
-        now: Instant,
-        draining: bool,
-    ) -> Result<Progress, OutputError> {
+    fn read_generation(&mut self, step: Step) -> Result<Progress, OutputError> {
+        let longest = self.format.longest_record();
+        let Step { lineage, place, .. } = step;
+        let unfinished = self.lineages[lineage].generations[place].unfinished;
+        let mut length = if unfinished.is_some_and(|unfinished| unfinished.length >= CHUNK) {
+            longest
+        } else {
+            CHUNK
+        };
+        loop {
+            let range = match self.read_new(step, length) {
+                New::Data(range) => range,
+                New::Nothing(progress) => return Ok(progress),
+            };
+            let is_full = range.len() == length;
+            if is_full && length < longest {
+                let taken = self.take(step, &range, (Patience::Whole, Patience::Whole));
+                if taken.bytes > 0 {
+                    return self.write_out(step, range.start, taken);
+                }
+                length = longest;
+                continue;
+            }
+            let overdue =
+                unfinished.is_some_and(|unfinished| unfinished.is_overdue(self.format.waits(), step.now));
+            let is_known = unfinished.is_some_and(|unfinished| unfinished.length == range.len());
+            let patience = match (is_full, step.draining) {
+                (true, _) => (Patience::Full, Patience::Whole),
+                (false, true) => (Patience::AsItIs, Patience::AsItIs),
+                (false, false) if overdue => (Patience::AsItIs, Patience::Whole),
+                // The same as before, of which nothing was whole.
+                (false, false) if is_known => return Ok(self.wait_for_end(step, range.len())),
+                (false, false) => (Patience::Whole, Patience::Whole),
+            };
+            let taken = self.take(step, &range, patience);
+            if taken.bytes == 0 {
+                return Ok(self.wait_for_end(step, range.len()));
+            }
+            return self.write_out(step, range.start, taken);
+        }
+    }
+
+    /// Reads what follows the offset of a generation, at most `length` bytes, and deals with what is not plainly more of it.
+    fn read_new(&mut self, step: Step, length: usize) -> New {
+        let Step {
+            lineage, place, now, ..
+        } = step;
         let Lineage {
             name,
             unreadable,
@@ -91,21 +167,21 @@ impl<W: Write> Tailer<W> {
             ..
         } = &mut self.lineages[lineage];
         let generation = &mut generations[place];
-        let range = match generation.read(&mut self.buffer) {
+        let range = match generation.read(&mut self.buffer, length) {
             Ok(Reading::Data(range)) => range,
             Ok(Reading::End) => {
                 generation.quiet_since.get_or_insert(now);
-                return Ok(Progress::AtEnd);
+                return New::Nothing(Progress::AtEnd);
             }
             Ok(Reading::Changed) => {
                 self.follow_truncation(lineage, place, now);
-                return Ok(Progress::Rotated);
+                return New::Nothing(Progress::Rotated);
             }
             Err(error) => {
                 unreadable.note(Severity::Wrong, now, &mut self.reporter, || {
                     format!("cannot read {} ({error}): trying again", Escaped(name))
                 });
-                return Ok(Progress::AtEnd);
+                return New::Nothing(Progress::AtEnd);
             }
         };
         unreadable.clear(
@@ -115,37 +191,62 @@ impl<W: Write> Tailer<W> {
         if !generation.begun {
             generation.begun = true;
             self.adopt_siblings(lineage, None, now);
-            return Ok(Progress::Rotated);
+            return New::Nothing(Progress::Rotated);
         }
-        let zeros = generation.skip_zeros(&self.buffer, range.clone(), now);
-        if zeros > 0 {
-            return Ok(Progress::Read(zeros));
+        match generation.skip_zeros(&self.buffer, range.clone(), now) {
+            0 => New::Data(range),
+            zeros => New::Nothing(Progress::Read(zeros)),
         }
-        let data = &self.buffer[range.clone()];
-        let overdue = generation
-            .unfinished
-            .is_some_and(|(_, since)| now.duration_since(since) >= UNFINISHED);
-        let count = match whole_lines(data) {
-            _ if draining => data.len(),
-            // Part of a line that is longer than a chunk, or has waited long enough.
-            0 if overdue || data.len() == CHUNK => data.len(),
-            count => count,
-        };
-        if count == 0 {
-            return Ok(self.wait_for_line_end(lineage, place, range.len(), now));
-        }
-        self.write_out(lineage, place, range.start, count, now)?;
-        Ok(Progress::Read(count))
     }
 
-    /// Notes that only the beginning of a line is there. Newer files wait a moment for its end when the file was just rotated.
-    fn wait_for_line_end(&mut self, lineage: usize, place: usize, length: usize, now: Instant) -> Progress {
-        let generation = &mut self.lineages[lineage].generations[place];
-        let since = generation.unfinished.map_or(now, |(_, since)| since);
-        generation.unfinished = Some((length, since));
+    /// Finds out how much of what was read can leave, and encodes it unless bytes leave as they are. The patience is that with
+    /// the first record and that with the others.
+    fn take(&mut self, step: Step, range: &Range<usize>, (first, others): (Patience, Patience)) -> Taken {
+        let bytes = &self.buffer[range.clone()];
+        let follows_another = self.follows_open_line(step);
+        let Lineage {
+            label, generations, ..
+        } = &self.lineages[step.lineage];
+        let generation = &generations[step.place];
+        let Some(encoder) = &mut self.encoder else {
+            let bytes = match whole_lines(bytes) {
+                _ if others == Patience::AsItIs => bytes.len(),
+                0 if first != Patience::Whole => bytes.len(),
+                whole => whole,
+            };
+            return Taken {
+                bytes,
+                stage: Stage::Outside,
+            };
+        };
+        let before = range.start.checked_sub(1).map(|at| self.buffer[at]);
+        let waited = generation.unfinished.map_or(Duration::ZERO, |unfinished| {
+            step.now.duration_since(unfinished.since)
+        });
+        encoder.encode(
+            label,
+            &Unread {
+                bytes,
+                stage: generation.stage,
+                // Zeros are what a truncation has left, and were passed over.
+                mid_line: before.is_some_and(|before| !b"\n\0".contains(&before)),
+                line_is_open: follows_another || self.output.open_line() == Some(generation.id),
+                first,
+                others,
+                waited,
+            },
+        )
+    }
+
+    /// Notes that only the beginning of a line or record is there. Newer files wait a moment for its end when the file was just
+    /// rotated.
+    fn wait_for_end(&mut self, step: Step, length: usize) -> Progress {
+        let (silence, _) = self.format.waits();
+        let generation = &mut self.lineages[step.lineage].generations[step.place];
+        generation.wait_with(length, step.now);
         let just_rotated = generation
             .retired
-            .is_some_and(|retired| now.duration_since(retired) < UNFINISHED);
+            .is_some_and(|retired| step.now.duration_since(retired) < silence.max(UNFINISHED));
         if just_rotated {
             Progress::Waiting
         } else {
@@ -153,33 +254,36 @@ impl<W: Write> Tailer<W> {
         }
     }
 
-    fn write_out(
-        &mut self,
-        lineage: usize,
-        place: usize,
-        start: usize,
-        count: usize,
-        now: Instant,
-    ) -> Result<(), OutputError> {
-        let generations = &self.lineages[lineage].generations;
-        let (id, offset) = (generations[place].id, generations[place].position.offset);
-        let previous = place.checked_sub(1).map(|place| generations[place].id);
-        let continues = offset == 0 && previous.is_some() && previous == self.output.open_line();
-        self.output.write(
-            id,
-            continues,
-            &self.buffer[start..start + count],
-            &mut self.reporter,
-        )?;
-        self.lineages[lineage].generations[place].advance(&self.buffer, count, now);
-        self.save(lineage, place, now);
-        Ok(())
+    /// Whether the first bytes of a file go on with the line that the file before it, rotated in the middle of it, has begun.
+    fn follows_open_line(&self, step: Step) -> bool {
+        let generations = &self.lineages[step.lineage].generations;
+        let previous = step.place.checked_sub(1).map(|place| generations[place].id);
+        generations[step.place].position.offset == 0
+            && previous.is_some()
+            && previous == self.output.open_line()
+    }
+
+    fn write_out(&mut self, step: Step, start: usize, taken: Taken) -> Result<Progress, OutputError> {
+        let follows_another = self.follows_open_line(step);
+        let bytes = match &self.encoder {
+            None => &self.buffer[start..start + taken.bytes],
+            Some(encoder) => encoder.encoded(),
+        };
+        let generation = &mut self.lineages[step.lineage].generations[step.place];
+        self.output
+            .write(generation.id, follows_another, bytes, &mut self.reporter)?;
+        generation.line_since = match bytes.last() {
+            Some(b'\n') => None,
+            _ => generation.line_since.or(Some(step.now)),
+        };
+        generation.stage = taken.stage;
+        generation.advance(&self.buffer, taken.bytes, step.now);
+        self.save(step.lineage, step.place, step.now);
+        Ok(Progress::Read(taken.bytes))
     }
 }
 
 /// The length of the whole lines at the start of `data`.
 fn whole_lines(data: &[u8]) -> usize {
-    data.iter()
-        .rposition(|&byte| byte == b'\n')
-        .map_or(0, |newline| newline + 1)
+    memchr::memrchr(b'\n', data).map_or(0, |newline| newline + 1)
 }

@@ -98,13 +98,13 @@ impl<W: Write> Tailer<W> {
             now_is,
             position: generation.position,
         };
-        let unfinished = generation.unfinished.map_or(0, |(length, _)| length);
+        let unfinished = generation.unfinished.map_or(0, |unfinished| unfinished.length);
         generation.restart(now_is, now);
         let copied = self.adopt_siblings(lineage, Some(truncated), now);
         if unfinished > 0 && !copied {
             let name = Escaped(self.lineages[lineage].name());
             self.reporter.say(format_args!(
-                "lost: {name} was truncated with {unfinished} bytes of an unfinished line in it, and no copy has them"
+                "lost: {name} was truncated with {unfinished} bytes of an unfinished line or record in it, and no copy has them"
             ));
         }
         let at = self.lineages[lineage]

@@ -10,8 +10,12 @@ use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use crate::arguments::{Existing, Options};
 use crate::checkpoint::{Checkpoint, Record};
+use crate::encoder::Encoder;
+use crate::format::Format;
 use crate::generation::{Generation, GenerationId, Position, read_buffer};
 use crate::glob::Pattern;
 use crate::identity::FileKey;
@@ -20,8 +24,6 @@ use crate::opening::{OpenError, open_regular, require_regular};
 use crate::output::{Output, OutputError};
 use crate::report::{Escaped, Reporter, Severity, Trouble};
 
-/// How long an unfinished line may wait for its end before it is written as it is.
-pub const UNFINISHED: Duration = Duration::from_secs(1);
 /// How long a file that was deleted is kept open after the last byte: a writer may still have it open, but its blocks stay
 /// allocated for as long as we have.
 pub const DELETED_QUIET: Duration = Duration::from_secs(5);
@@ -40,6 +42,9 @@ pub struct Tailer<W> {
     pub(crate) checkpoint: Checkpoint,
     pub(crate) reporter: Reporter,
     existing: Existing,
+    pub(crate) format: Format,
+    /// Makes records of lines; `None` when bytes leave as they are.
+    pub(crate) encoder: Option<Encoder>,
     /// Positions of an earlier run, if there was one, during the first look.
     pub(crate) resumed: Option<Vec<Record>>,
     pub(crate) first_look: bool,
@@ -70,8 +75,10 @@ impl<W: Write> Tailer<W> {
             checkpoint,
             reporter,
             existing: options.existing,
+            encoder: Encoder::new(&options.format, options.strip.as_deref(), Timestamp::now),
+            format: options.format.clone(),
             first_look: true,
-            buffer: read_buffer(),
+            buffer: read_buffer(options.format.longest_record()),
             next_id: 0,
             turn: 0,
         }
@@ -187,7 +194,13 @@ impl<W: Write> Tailer<W> {
             }
         }
         names.retain(|name| !self.lineages.iter().any(|lineage| lineage.name == *name));
-        self.lineages.extend(names.into_iter().map(Lineage::new));
+        for name in names {
+            let label = self
+                .encoder
+                .as_ref()
+                .map_or_else(String::new, |encoder| encoder.label(&name));
+            self.lineages.push(Lineage::new(name, label));
+        }
     }
 
     /// Finds out which file one name leads to, and what became of those it led to before.

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use tributary_streamer::arguments::{Existing, Options};
+use tributary_streamer::format::Format;
 use tributary_streamer::report::Reporter;
 use tributary_streamer::tail::{RENAMED_QUIET, Tailer};
 
@@ -135,6 +136,8 @@ impl World {
             checkpoint: Some(self.directory.path().join("positions")),
             existing: Existing::Beginning,
             grace: Duration::ZERO,
+            format: Format::Raw,
+            strip: None,
         };
         self.tailer = Some(Tailer::new(&options, self.output.clone(), Reporter::silent()));
     }

@@ -1,0 +1,50 @@
+//! A pattern for the first line of a record.
+
+use std::fmt;
+
+use regex_lite::{Regex, RegexBuilder};
+
+use super::RulesError;
+
+/// Bytes a compiled pattern may take: a thousand times what one for time stamps does.
+const SIZE_LIMIT: usize = 1024 * 1024;
+
+/// What the first line of a record looks like.
+#[derive(Clone)]
+pub struct StartPattern(Regex);
+
+impl StartPattern {
+    /// Compiles `pattern`, whose matching takes time linear in the line's length.
+    pub fn parse(pattern: &str) -> Result<Self, RulesError> {
+        if pattern.is_empty() {
+            return Err(RulesError::Empty);
+        }
+        RegexBuilder::new(pattern)
+            .size_limit(SIZE_LIMIT)
+            .build()
+            .map(Self)
+            .map_err(|error| RulesError::Pattern {
+                pattern: pattern.to_owned(),
+                reason: error.to_string(),
+            })
+    }
+
+    /// Whether `line` begins a record. Bytes that are not UTF-8 are U+FFFD to the pattern.
+    pub fn matches(&self, line: &[u8]) -> bool {
+        self.0.is_match(&String::from_utf8_lossy(line))
+    }
+}
+
+impl fmt::Debug for StartPattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "/{}/", self.0.as_str())
+    }
+}
+
+impl PartialEq for StartPattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
+}
+
+impl Eq for StartPattern {}
