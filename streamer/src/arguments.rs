@@ -1,39 +1,14 @@
 //! The command line.
 
 use std::ffi::{OsStr, OsString};
+use std::ops::RangeInclusive;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use thiserror::Error;
-
 use crate::format::Format;
-
-/// What `--help` prints.
-pub const HELP: &str = "\
-tributary-streamer: print growing files to standard output, losing nothing that the disk still holds
-
-Usage: tributary-streamer [OPTION]... PATH_OR_GLOB...
-
-Every byte of every file goes to standard output unchanged; with several files, whole lines take turns.
-Files and directories need not exist yet. Rotation by rename or by copy and truncation is followed, and
-rotations that happened in between are read from the rotated files (FILE.1, FILE-20260131, ...).
-It runs until SIGTERM or SIGINT, then reads every file to its end and exits.
-
-Globs: * and ? within a name, [a-z] and [!a-z], ** for directories of any depth, \\ before a character
-that is meant literally. Quote them, or the shell expands them once and new files are not found.
-
-Options:
-  --checkpoint DIR          keep positions in DIR; after a restart, go on from there
-  --existing beginning|end  where to start in files that are there at the first start without positions
-                            (default: beginning); files that appear later are always read from the beginning
-  --grace SECONDS           at most this long for reading to the end after SIGTERM (default: 25)
-  --help                    print this and exit
-  --version                 print the version and exit
-
-Exit codes: 0 after SIGTERM or SIGINT, 2 command line not understood, 3 standard output closed by its reader.
-Messages go to standard error.
-";
+use crate::multiline::{DEFAULT_FLUSH, Multiline, Rules};
+use crate::usage::{MOST_PATTERNS, UsageError};
 
 /// Where to begin in a file that is there at the first start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +22,7 @@ pub enum Existing {
 /// What the streamer is asked to follow, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Paths and globs, as given; at least one.
+    /// Paths and globs, as given; at least one and at most [`MOST_PATTERNS`].
     pub patterns: Vec<OsString>,
     /// The directory for positions.
     pub checkpoint: Option<PathBuf>,
@@ -66,48 +41,54 @@ pub struct Options {
 pub enum Command {
     /// Follow files until told to stop.
     Follow(Options),
-    /// Print [`HELP`].
+    /// Print [`crate::usage::HELP`].
     Help,
     /// Print the version.
     Version,
 }
 
-/// A command line that cannot be understood, and what to write instead.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum UsageError {
-    /// No path.
-    #[error("no file to follow: name at least one, as in `tributary-streamer /var/log/app.log`")]
-    NoPath,
-    /// An empty path, which is mostly an unset variable.
-    #[error("an empty path was given: name the file, as in `tributary-streamer /var/log/app.log`")]
-    EmptyPath,
-    /// An option that does not exist.
-    #[error(
-        "there is no option {0:?}: the options are --checkpoint, --existing, --grace, --help and --version; \
-         write `-- {0}` for a file of that name"
-    )]
-    UnknownOption(String),
-    /// An option without its value.
-    #[error("{0} needs a value: write `{1}`")]
-    MissingValue(&'static str, &'static str),
-    /// A value given to an option that takes none.
-    #[error("{0} takes no value: write `{0}`")]
-    UnexpectedValue(&'static str),
-    /// A value that is not one of those possible.
-    #[error("{option} cannot be {value:?}: write `{instead}`")]
-    BadValue {
-        /// The option.
-        option: &'static str,
-        /// The value given.
-        value: String,
-        /// A command line that works.
-        instead: &'static str,
-    },
-}
-
 const CHECKPOINT: (&str, &str) = ("--checkpoint", "--checkpoint /var/lib/streamer");
 const EXISTING: (&str, &str) = ("--existing", "--existing beginning` or `--existing end");
+const FORMAT: (&str, &str) = ("--format", "--format raw` or `--format json");
+const CONTAINER: (&str, &str) = ("--container", "--container app");
+const STRIP: (&str, &str) = ("--strip", "--strip /tributary");
+const MULTILINE: (&str, &str) = ("--multiline", "--multiline java");
+const FLUSH: (&str, &str) = ("--multiline-flush", "--multiline-flush 1000");
 const GRACE: (&str, &str) = ("--grace", "--grace 25");
+
+/// Milliseconds that a record can be waited for: from what two writes are apart to what a reader puts up with.
+const FLUSH_RANGE: RangeInclusive<u64> = 10..=60_000;
+
+/// What was said of how lines leave, in any order.
+#[derive(Default)]
+struct FormatOptions {
+    json: bool,
+    prefix: bool,
+    container: Option<String>,
+    rules: Option<Rules>,
+    flush: Option<Duration>,
+}
+
+impl FormatOptions {
+    fn format(self) -> Result<Format, UsageError> {
+        if self.rules.is_none() && self.flush.is_some() {
+            return Err(UsageError::FlushWithoutMultiline);
+        }
+        match (self.json, self.prefix) {
+            (true, true) => Err(UsageError::PrefixInJson),
+            (true, false) => Ok(Format::Json {
+                container: self.container,
+                multiline: self.rules.map(|rules| Multiline {
+                    rules,
+                    flush: self.flush.unwrap_or(DEFAULT_FLUSH),
+                }),
+            }),
+            (false, _) if self.rules.is_some() => Err(UsageError::MultilineNeedsJson),
+            (false, true) => Ok(Format::Prefixed),
+            (false, false) => Ok(Format::Raw),
+        }
+    }
+}
 
 /// Parses the arguments that follow the program's name.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
@@ -120,6 +101,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
         format: Format::Raw,
         strip: None,
     };
+    let mut format = FormatOptions::default();
     let mut only_paths = false;
     while let Some(argument) = arguments.next() {
         let bytes = argument.as_bytes();
@@ -139,19 +121,32 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
             b"--" if attached.is_none() => only_paths = true,
             b"--help" | b"-h" => return flag("--help", attached.as_deref(), Command::Help),
             b"--version" | b"-V" => return flag("--version", attached.as_deref(), Command::Version),
+            b"--prefix" => format.prefix = flag("--prefix", attached.as_deref(), true)?,
             b"--checkpoint" => options.checkpoint = Some(PathBuf::from(value(CHECKPOINT)?)),
             b"--existing" => options.existing = parse_existing(&value(EXISTING)?)?,
             b"--grace" => options.grace = parse_grace(&value(GRACE)?)?,
+            b"--strip" => options.strip = Some(parse_strip(value(STRIP)?)?),
+            b"--format" => format.json = parse_is_json(&value(FORMAT)?)?,
+            b"--container" => format.container = Some(value(CONTAINER)?.to_string_lossy().into_owned()),
+            b"--multiline" => format.rules = Some(Rules::parse(&value(MULTILINE)?.to_string_lossy())?),
+            b"--multiline-flush" => format.flush = Some(parse_flush(&value(FLUSH)?)?),
             _ => return Err(UsageError::UnknownOption(argument.to_string_lossy().into_owned())),
         }
     }
-    if options.patterns.iter().any(|pattern| pattern.is_empty()) {
+    options.format = format.format()?;
+    check_patterns(&options.patterns)?;
+    Ok(Command::Follow(options))
+}
+
+fn check_patterns(patterns: &[OsString]) -> Result<(), UsageError> {
+    if patterns.iter().any(|pattern| pattern.is_empty()) {
         return Err(UsageError::EmptyPath);
     }
-    if options.patterns.is_empty() {
-        return Err(UsageError::NoPath);
+    match patterns.len() {
+        0 => Err(UsageError::NoPath),
+        1..=MOST_PATTERNS => Ok(()),
+        more => Err(UsageError::TooManyPaths(more)),
     }
-    Ok(Command::Follow(options))
 }
 
 /// Splits `--option=value`.
@@ -165,11 +160,36 @@ fn split_value(argument: &[u8]) -> (&[u8], Option<OsString>) {
     }
 }
 
-fn flag(name: &'static str, attached: Option<&OsStr>, command: Command) -> Result<Command, UsageError> {
+fn flag<T>(name: &'static str, attached: Option<&OsStr>, meaning: T) -> Result<T, UsageError> {
     match attached {
         Some(_) => Err(UsageError::UnexpectedValue(name)),
-        None => Ok(command),
+        None => Ok(meaning),
     }
+}
+
+fn parse_is_json(value: &OsStr) -> Result<bool, UsageError> {
+    match value.as_bytes() {
+        b"raw" => Ok(false),
+        b"json" => Ok(true),
+        _ => Err(bad_value(FORMAT, value)),
+    }
+}
+
+fn parse_strip(value: OsString) -> Result<PathBuf, UsageError> {
+    let directory = PathBuf::from(value);
+    if directory.is_absolute() {
+        Ok(directory)
+    } else {
+        Err(bad_value(STRIP, directory.as_os_str()))
+    }
+}
+
+fn parse_flush(value: &OsStr) -> Result<Duration, UsageError> {
+    let milliseconds = value.to_str().and_then(|text| text.parse::<u64>().ok());
+    milliseconds
+        .filter(|milliseconds| FLUSH_RANGE.contains(milliseconds))
+        .map(Duration::from_millis)
+        .ok_or_else(|| bad_value(FLUSH, value))
 }
 
 fn parse_existing(value: &OsStr) -> Result<Existing, UsageError> {
@@ -198,6 +218,7 @@ fn bad_value((option, instead): (&'static str, &'static str), value: &OsStr) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::usage::HELP;
 
     fn parse_words(words: &[&str]) -> Result<Command, UsageError> {
         parse(words.iter().map(OsString::from))
@@ -233,6 +254,57 @@ mod tests {
         let options = followed(&["/a.log"]);
         assert_eq!(options.existing, Existing::Beginning);
         assert_eq!(options.checkpoint, None);
+        assert_eq!(options.format, Format::Raw);
+        assert_eq!(options.strip, None);
+    }
+
+    #[test]
+    fn formats_are_said_in_any_order() {
+        let options = followed(&[
+            "--container=app",
+            "--multiline",
+            "go",
+            "--format=json",
+            "--strip=/tributary",
+            "/a",
+        ]);
+        assert_eq!(options.strip, Some(PathBuf::from("/tributary")));
+        let multiline = Some(Multiline {
+            rules: Rules::Go,
+            flush: Duration::from_secs(1),
+        });
+        let container = Some("app".to_owned());
+        assert_eq!(options.format, Format::Json { container, multiline });
+
+        let options = followed(&[
+            "--format=json",
+            "--multiline-flush=250",
+            "--multiline=/^\\d+ /",
+            "/a",
+        ]);
+        let Format::Json {
+            container: None,
+            multiline: Some(multiline),
+        } = options.format
+        else {
+            panic!("{:?}", options.format);
+        };
+        assert_eq!(multiline.flush, Duration::from_millis(250));
+        assert_eq!(multiline.rules, Rules::parse("/^\\d+ /").unwrap());
+
+        // The webhook names the container of every sidecar for several files.
+        let options = followed(&["--prefix", "--format=raw", "--container=app", "/a"]);
+        assert_eq!(options.format, Format::Prefixed);
+    }
+
+    #[test]
+    fn sixteen_paths_are_enough() {
+        assert_eq!(followed(&["/a"; 16]).patterns.len(), 16);
+        let error = parse_words(&["/a"; 17]).expect_err("too many");
+        assert!(
+            error.to_string().contains("17 paths") && error.to_string().contains("glob"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -243,7 +315,7 @@ mod tests {
 
     #[test]
     fn every_mistake_says_what_to_write_instead() {
-        let mistakes: [(&[&str], &str); 9] = [
+        let mistakes: [(&[&str], &str); 23] = [
             (&[], "`tributary-streamer /var/log/app.log`"),
             (&[""], "`tributary-streamer /var/log/app.log`"),
             (&["-F", "/a"], "`-- -F`"),
@@ -256,6 +328,29 @@ mod tests {
             ),
             (&["--grace", "-1", "/a"], "`--grace 25`"),
             (&["--help=me"], "write `--help`"),
+            (&["--prefix=yes", "/a"], "write `--prefix`"),
+            (&["--format=xml", "/a"], "`--format raw` or `--format json`"),
+            (&["--strip=tributary", "/a"], "`--strip /tributary`"),
+            (&["--container=", "/a"], "`--container app`"),
+            (&["--prefix", "--format=json", "/a"], "leave out --prefix"),
+            (&["--multiline=java", "/a"], "write --format=json too"),
+            (&["--multiline=java", "--prefix", "/a"], "write --format=json too"),
+            (&["--multiline-flush=5", "/a"], "`--multiline-flush 1000`"),
+            (&["--multiline-flush=60001", "/a"], "`--multiline-flush 1000`"),
+            (
+                &["--multiline-flush=500", "--format=json", "/a"],
+                "`--multiline=java`",
+            ),
+            (
+                &["--multiline=Java", "--format=json", "/a"],
+                "neither java, python, go or ruby",
+            ),
+            (&["--multiline=/^[0-9/", "--format=json", "/a"], "'/^[0-9]{4}-/'"),
+            (
+                &["--multiline=/(?=x)/", "--format=json", "/a"],
+                "without look-around",
+            ),
+            (&["--multiline=//", "--format=json", "/a"], "'/^[0-9]{4}-/'"),
         ];
         for (words, advice) in mistakes {
             let message = parse_words(words).expect_err("a mistake").to_string();
@@ -268,8 +363,17 @@ mod tests {
 
     #[test]
     fn help_names_every_option() {
-        for option in ["--checkpoint", "--existing", "--grace", "--help", "--version"] {
+        for option in [
+            CHECKPOINT, EXISTING, FORMAT, CONTAINER, STRIP, MULTILINE, FLUSH, GRACE,
+        ]
+        .map(|(name, _)| name)
+        {
             assert!(HELP.contains(option), "{option} is missing");
+            let unknown = UsageError::UnknownOption(String::new()).to_string();
+            assert!(unknown.contains(option), "{option} is missing in {unknown}");
+        }
+        for flag in ["--prefix", "--help", "--version"] {
+            assert!(HELP.contains(flag), "{flag} is missing");
         }
     }
 }

@@ -23,3 +23,4 @@ mod rotation;
 pub mod siblings;
 pub mod stop;
 pub mod tail;
+pub mod usage;

@@ -10,6 +10,7 @@ use tributary_streamer::follow::follow;
 use tributary_streamer::report::Reporter;
 use tributary_streamer::stop::StopSignal;
 use tributary_streamer::tail::Tailer;
+use tributary_streamer::usage::HELP;
 
 /// The command line could not be understood.
 const USAGE: u8 = 2;
@@ -21,7 +22,7 @@ const SETUP: u8 = 4;
 fn main() -> ExitCode {
     match arguments::parse(std::env::args_os().skip(1)) {
         Ok(Command::Follow(options)) => run(&options),
-        Ok(Command::Help) => print(arguments::HELP),
+        Ok(Command::Help) => print(HELP),
         Ok(Command::Version) => print(concat!("tributary-streamer ", env!("CARGO_PKG_VERSION"), "\n")),
         Err(error) => {
             let mut reporter = Reporter::new(Box::new(io::stderr()));
