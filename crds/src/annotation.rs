@@ -223,7 +223,7 @@ fn parse_file(item: &str) -> Result<FileSpec, PathProblem> {
 }
 
 /// Whether this is a DNS label (RFC 1123), as the API server asks of a container's name.
-fn is_container_name(name: &str) -> bool {
+pub fn is_container_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 63
         && name

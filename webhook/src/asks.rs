@@ -3,6 +3,7 @@
 use tributary_crds::annotation::{self, FileSpec, parse_files};
 use tributary_crds::{Reason, annotation::AnnotationError};
 
+use crate::direct::Who;
 use crate::explain::{Finding, Quoted};
 use crate::files::directories::clean;
 use crate::pod::Pod;
@@ -12,6 +13,8 @@ use crate::pod::Pod;
 pub struct Asks {
     /// Files to stream, or why the annotation was not understood.
     pub stream: Option<Result<Vec<FileSpec>, Finding>>,
+    /// Containers that push for themselves, or why the annotation was not understood.
+    pub direct: Option<Result<Who, Finding>>,
     /// Which annotation of another operator was read as ours, if one was.
     pub foreign: Option<Finding>,
 }
@@ -29,17 +32,30 @@ impl Asks {
                 files
             }),
         };
-        Self { stream, foreign }
+        Self {
+            stream,
+            direct: pod.annotation(annotation::DIRECT).and_then(Who::parse),
+            foreign,
+        }
     }
 
     /// Whether the pod asks for nothing.
     pub fn is_empty(&self) -> bool {
-        self.stream.is_none()
+        self.stream.is_none() && self.direct.is_none()
+    }
+
+    /// Whether it asks for what needs a sidecar.
+    pub fn needs_sidecars(&self) -> bool {
+        self.stream.is_some()
     }
 
     /// The annotation by which the pod asks, for what is said about all of it.
     pub fn annotation(&self) -> &'static str {
-        annotation::STREAM
+        if self.stream.is_some() {
+            annotation::STREAM
+        } else {
+            annotation::DIRECT
+        }
     }
 }
 

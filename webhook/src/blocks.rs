@@ -1,6 +1,7 @@
 //! The blocks of a policy that concern pods, compiled: one for each pattern that the webhook serves.
 
 use tributary_crds::annotation;
+use tributary_crds::output::{OtlpProtocol, Output};
 use tributary_crds::policy::{
     self, Format, Layout, LoggingPolicySpec, MissingVolume, Multiline, MultilinePreset,
 };
@@ -25,6 +26,7 @@ pub trait Block: Sized {
 #[derive(Debug)]
 pub struct Blocks {
     streaming: Option<Result<Streaming, CompileError>>,
+    direct: Option<Result<Direct, CompileError>>,
 }
 
 /// What a policy's `streamingSidecar` block says.
@@ -42,6 +44,15 @@ pub struct Streaming {
     pub image: Option<String>,
     /// The sidecar's resources.
     pub resources: SidecarResources,
+}
+
+/// What a policy's `direct` block says.
+#[derive(Clone, Debug)]
+pub struct Direct {
+    /// The base URL.
+    pub endpoint: String,
+    /// The transport.
+    pub protocol: OtlpProtocol,
 }
 
 /// What would make every pod of a policy inadmissible, or its sidecars fail.
@@ -63,6 +74,9 @@ pub enum CompileError {
         /// As it is written.
         image: String,
     },
+    /// A block `direct` without an address.
+    #[error("direct: there is no address to push to; add direct.endpoint, or an output otlp")]
+    NoEndpoint,
     /// A pattern that the streamer cannot run.
     #[error("{field}.multiline: {problem}")]
     Multiline {
@@ -78,12 +92,16 @@ impl Blocks {
     pub fn compile(_policy: &str, spec: &LoggingPolicySpec) -> Self {
         Self {
             streaming: spec.streaming_sidecar.as_ref().map(Streaming::compile),
+            direct: spec
+                .direct
+                .as_ref()
+                .map(|block| Direct::compile(block, &spec.outputs)),
         }
     }
 
     /// Whether one of them cannot be used.
     pub fn any_broken(&self) -> bool {
-        matches!(self.streaming, Some(Err(_)))
+        matches!(self.streaming, Some(Err(_))) || matches!(self.direct, Some(Err(_)))
     }
 }
 
@@ -109,6 +127,31 @@ impl Streaming {
             image: image(field, block.image.as_deref())?,
             resources: SidecarResources::compile(block.resources.as_ref())
                 .map_err(|problem| CompileError::Resources { field, problem })?,
+        })
+    }
+}
+
+impl Block for Direct {
+    const FIELD: &'static str = "direct";
+    const GIVES: &'static str = "direct push";
+    const ANNOTATION: &'static str = annotation::DIRECT;
+
+    fn of(blocks: &Blocks) -> Option<&Result<Self, CompileError>> {
+        blocks.direct.as_ref()
+    }
+}
+
+impl Direct {
+    fn compile(block: &policy::Direct, outputs: &[Output]) -> Result<Self, CompileError> {
+        let own = block.endpoint.as_ref().map(|endpoint| (endpoint, block.protocol));
+        let otlp = outputs.iter().find_map(|output| output.otlp.as_ref());
+        let (endpoint, protocol) = own
+            .or_else(|| otlp.map(|otlp| (&otlp.endpoint, otlp.protocol)))
+            .ok_or(CompileError::NoEndpoint)?;
+        Ok(Self {
+            // Kubernetes replaces $(NAME) in a variable's value, and takes two dollar signs for one.
+            endpoint: endpoint.replace('$', "$$"),
+            protocol,
         })
     }
 }

@@ -5,7 +5,8 @@ use tributary_crds::selection::Labels;
 use tributary_crds::{Reason, annotation};
 
 use crate::asks::Asks;
-use crate::blocks::{Block, Streaming};
+use crate::blocks::{Block, Direct, Streaming};
+use crate::direct;
 use crate::explain::{Finding, InjectionResult};
 use crate::files::new_volumes::NewVolume;
 use crate::files::{self, Request};
@@ -70,7 +71,7 @@ pub fn inject(
     if asks.is_empty() {
         return Ok(Decision::not_asked(&pod));
     }
-    if let Err(alone) = options::gate(&pod, asks.annotation()) {
+    if let Err(alone) = options::gate(&pod, &asks) {
         return Ok(Decision::left_alone(&pod, alone));
     }
     let options = Options::read(&pod);
@@ -84,6 +85,7 @@ pub fn inject(
             create_volumes: options.create_volumes || chosen.block.create_volumes,
         })
         .collect();
+    let direct = served.by::<Direct, _>(asks.direct);
     let (found, new_volumes) = files::find(&pod, &requests);
     let mut found = found.into_iter();
     let streaming = stream.as_ref().zip(found.next()).map(|((_, chosen), wanted)| {
@@ -103,6 +105,7 @@ pub fn inject(
         notes,
         new_volumes,
         streaming,
+        direct: direct.map(|(who, chosen)| direct::Plan::new(&pod, &who, &chosen)),
     }
     .decision())
 }
@@ -151,6 +154,7 @@ struct Plan<'p> {
     notes: Vec<Finding>,
     new_volumes: Vec<NewVolume>,
     streaming: Option<streaming::Plan<'p>>,
+    direct: Option<direct::Plan<'p>>,
 }
 
 impl Plan<'_> {
@@ -167,6 +171,11 @@ impl Plan<'_> {
             decision.result.policy = streaming.policy().map(str::to_owned);
             decision.result.files = streaming.results();
         }
+        if let Some(direct) = &mut self.direct {
+            self.notes.append(&mut direct.notes);
+            decision.reasons.extend(direct.reasons());
+            decision.result.direct = direct.result();
+        }
         decision.reasons.extend(self.notes.iter().map(|note| note.reason));
         decision.warnings = self
             .notes
@@ -181,6 +190,9 @@ impl Plan<'_> {
         for volume in &self.new_volumes {
             patch.new_volume(volume);
         }
+        if let Some(direct) = &self.direct {
+            direct.apply(self.pod, &mut patch);
+        }
         let has_sidecars = self.streaming.as_ref().is_some_and(streaming::Plan::has_sidecars);
         if let Some(streaming) = self.streaming {
             streaming.apply(self.pod, &mut patch, 0);
@@ -194,10 +206,12 @@ impl Plan<'_> {
     }
 
     fn outcome(&self) -> Outcome {
-        let streaming = self.streaming.as_ref();
-        if streaming.is_some_and(streaming::Plan::adds) {
+        let (streaming, direct) = (self.streaming.as_ref(), self.direct.as_ref());
+        if streaming.is_some_and(streaming::Plan::adds) || direct.is_some_and(direct::Plan::adds) {
             Outcome::Injected
-        } else if streaming.is_some_and(streaming::Plan::has_sidecars) {
+        } else if streaming.is_some_and(streaming::Plan::has_sidecars)
+            || direct.is_some_and(direct::Plan::serves)
+        {
             Outcome::Unchanged
         } else {
             Outcome::Skipped

@@ -126,6 +126,15 @@ impl FileResult {
     }
 }
 
+/// Which containers push for themselves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DirectResult {
+    /// The policy under which they do.
+    pub policy: String,
+    /// Their names.
+    pub containers: Vec<String>,
+}
+
 /// The value of the annotation `tributary.dev/result`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct InjectionResult {
@@ -135,6 +144,9 @@ pub struct InjectionResult {
     /// What became of each file.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileResult>,
+    /// Which containers push for themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub direct: Option<DirectResult>,
     /// What is so of the pod as a whole.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pod: Vec<Finding>,

@@ -8,6 +8,7 @@ mod asks;
 mod blocks;
 pub mod cluster_state;
 pub mod decide;
+mod direct;
 pub mod endpoint;
 pub mod error;
 pub mod explain;

@@ -3,6 +3,7 @@
 use tributary_crds::policy::{Format, Layout, MultilinePreset, Resources};
 use tributary_crds::{Reason, annotation};
 
+use crate::asks::Asks;
 use crate::blocks::{is_image, pattern_option, preset_option};
 use crate::explain::Finding;
 use crate::pod::Pod;
@@ -48,10 +49,11 @@ pub struct Options {
 }
 
 /// Checks that the pod is one that sidecars can be added to.
-pub fn gate(pod: &Pod<'_>, asked_by: &'static str) -> Result<(), LeftAlone> {
+pub fn gate(pod: &Pod<'_>, asks: &Asks) -> Result<(), LeftAlone> {
     match pod.annotation(annotation::INJECT) {
         None | Some("true") => {}
         Some("false") => {
+            let asked_by = asks.annotation();
             let message = format!("is \"false\", so {asked_by} does nothing");
             let finding = Finding::new(
                 Reason::InjectionDisabled,
@@ -87,7 +89,7 @@ pub fn gate(pod: &Pod<'_>, asked_by: &'static str) -> Result<(), LeftAlone> {
             may_annotate: false,
         });
     }
-    if pod.is_windows() {
+    if pod.is_windows() && asks.needs_sidecars() {
         let remedy = "let the application log to stdout";
         let finding = Finding::new(Reason::WindowsPod, "there is no sidecar for Windows", remedy);
         return Err(LeftAlone {

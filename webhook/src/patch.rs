@@ -7,7 +7,7 @@ use json_patch::{AddOperation, Patch, PatchOperation, TestOperation};
 use serde_json::{Value, json};
 
 use crate::files::new_volumes::NewVolume;
-use crate::pod::{ContainerList, Pod};
+use crate::pod::{ContainerList, ContainerRef, Pod};
 
 /// Collects operations, making each missing parent once.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ impl PatchBuilder {
             let index = container.index.to_string();
             let mounts = ["spec", container.list.field(), &index, "volumeMounts"];
             note(container.container.volume_mounts.is_some(), &mounts);
+            let env = ["spec", container.list.field(), &index, "env"];
+            note(container.container.env.is_some(), &env);
         }
         Self {
             operations: Vec::new(),
@@ -89,6 +91,14 @@ impl PatchBuilder {
             };
             self.add(&mounts, "-", mount);
         }
+    }
+
+    /// Inserts a variable into a container's `env`. Call it before [`Self::init_container`], which shifts indices.
+    pub fn env(&mut self, container: ContainerRef<'_>, index: usize, variable: Value) {
+        let at = container.index.to_string();
+        let env = PointerBuf::from_tokens(["spec", container.list.field(), &at, "env"]);
+        self.parent(&env, json!([]));
+        self.add(&env, &index.to_string(), variable);
     }
 
     /// Inserts a container into `spec.initContainers`.

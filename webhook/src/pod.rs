@@ -102,6 +102,8 @@ pub struct Container<'a> {
     /// Environment variables, read only when a `subPathExpr` needs them: pods with thousands exist.
     #[serde(borrow)]
     pub env: Option<&'a RawValue>,
+    /// Sources of whole sets of variables.
+    pub env_from: Option<Vec<IgnoredAny>>,
     /// Whom it runs as.
     pub security_context: Option<SecurityContext>,
     /// CPU, memory and disk.
