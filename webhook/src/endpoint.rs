@@ -1,4 +1,4 @@
-//! `POST /mutate`: from an HTTP request to its answer.
+//! `POST /mutate` and `POST /templates`: from an HTTP request to its answer.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -22,9 +22,12 @@ use crate::metrics::{Metrics, ReviewOutcome};
 use crate::pod::PodError;
 use crate::policies::Namespace;
 use crate::review;
+use crate::templates::TemplateError;
 
-/// The path that the webhook is registered with.
+/// The path that is registered for pods.
 pub const PATH: &str = "/mutate";
+/// The path that is registered for workloads: their authors are told what the pods will get.
+pub const TEMPLATES_PATH: &str = "/templates";
 
 const KIB: usize = 1024;
 
@@ -90,31 +93,67 @@ impl Endpoint {
         let body = DefaultBodyLimit::max(self.limits.body);
         Router::new()
             .route(PATH, post(mutate))
+            .route(TEMPLATES_PATH, post(explain_template))
             .layer(body)
             .with_state(Arc::new(self))
     }
 }
 
-async fn mutate(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response {
-    let started = Instant::now();
-    let mut response = match endpoint.respond(request, started).await {
-        Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
-        Err(refusal) => {
-            endpoint.metrics.refused(refusal.status().as_u16());
-            refusal
+/// What the reviews of a path are about.
+#[derive(Clone, Copy, Debug)]
+enum Subject {
+    /// A pod, which is changed.
+    Pod,
+    /// A workload, about whose pods only is spoken.
+    Template,
+}
+
+impl Subject {
+    /// The pod to decide about, or why there is none.
+    fn pod<'a>(self, review: &review::Request<'a>) -> Result<Cow<'a, str>, Finding> {
+        match self {
+            Self::Pod => review.pod().map(Cow::Borrowed),
+            Self::Template => {
+                let (workload, json) = review.workload()?;
+                workload.pod(json).map_err(|error| no_template(&error))
+            }
         }
-    };
-    // The API server keeps connections; one to a replica that is about to end must not be used again.
-    if *endpoint.phase.borrow() != Phase::Serving {
-        response
-            .headers_mut()
-            .insert(header::CONNECTION, header::HeaderValue::from_static("close"));
     }
-    response
+}
+
+async fn mutate(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response {
+    endpoint.answer(request, Subject::Pod).await
+}
+
+async fn explain_template(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response {
+    endpoint.answer(request, Subject::Template).await
 }
 
 impl Endpoint {
-    async fn respond(&self, request: Request, started: Instant) -> Result<Vec<u8>, Response> {
+    async fn answer(&self, request: Request, subject: Subject) -> Response {
+        let started = Instant::now();
+        let mut response = match self.respond(request, subject, started).await {
+            Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
+            Err(refusal) => {
+                self.metrics.refused(refusal.status().as_u16());
+                refusal
+            }
+        };
+        // The API server keeps connections; one to a replica that is about to end must not be used again.
+        if *self.phase.borrow() != Phase::Serving {
+            response
+                .headers_mut()
+                .insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    async fn respond(
+        &self,
+        request: Request,
+        subject: Subject,
+        started: Instant,
+    ) -> Result<Vec<u8>, Response> {
         if !is_json(request.headers()) {
             let problem = "send Content-Type: application/json\n";
             return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, problem).into_response());
@@ -126,15 +165,26 @@ impl Endpoint {
         let review = review::Request::parse(&body)
             .map_err(|error| (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response())?;
         let (outcome, answer) = if slot.is_err() {
-            (ReviewOutcome::Overloaded, Answer::admit(&overloaded()))
+            (ReviewOutcome::Overloaded, Answer::admit(&overloaded(subject)))
         } else {
-            match review.pod() {
-                Ok(pod) => self.decide(&review, pod).await,
+            match subject.pod(&review) {
+                Ok(pod) => self.decide(subject, &review, &pod).await,
                 Err(finding) => (ReviewOutcome::Failed, Answer::admit(&finding)),
             }
         };
-        self.metrics.reviewed(outcome, &answer.reasons, started.elapsed());
-        Ok(review::answer(&review.uid, &answer.patch, &answer.warnings))
+        let unchanged = Patch::default();
+        let patch = match subject {
+            Subject::Pod => {
+                self.metrics.reviewed(outcome, &answer.reasons, started.elapsed());
+                &answer.patch
+            }
+            Subject::Template => {
+                self.metrics
+                    .template_reviewed(outcome, !answer.warnings.is_empty());
+                &unchanged
+            }
+        };
+        Ok(review::answer(&review.uid, patch, &answer.warnings))
     }
 
     /// Reads a body when there is room for all of it. The room is free again when what is returned is dropped.
@@ -155,7 +205,12 @@ impl Endpoint {
         Ok((body, room))
     }
 
-    async fn decide(&self, review: &review::Request<'_>, pod: &str) -> (ReviewOutcome, Answer) {
+    async fn decide(
+        &self,
+        subject: Subject,
+        review: &review::Request<'_>,
+        pod: &str,
+    ) -> (ReviewOutcome, Answer) {
         let name = review.namespace.as_ref().map_or("", Cow::as_ref);
         let labels = self.state.labels_of(name).await;
         let namespace = Namespace {
@@ -165,13 +220,13 @@ impl Endpoint {
         match decide::inject(pod, namespace, &self.state.policies(), &self.config) {
             Ok(decision) => {
                 tracing::info!(
-                    namespace = name, pod = %decision.pod, outcome = ?decision.outcome, reasons = ?decision.reasons,
+                    namespace = name, ?subject, pod = %decision.pod, outcome = ?decision.outcome, reasons = ?decision.reasons,
                     "reviewed"
                 );
                 (ReviewOutcome::Decided(decision.outcome), decision.into())
             }
             Err(error) => {
-                tracing::error!(namespace = name, %error, "a pod was admitted as it was");
+                tracing::error!(namespace = name, ?subject, %error, "a pod was admitted as it was");
                 (ReviewOutcome::Failed, Answer::admit(&unreadable(&error)))
             }
         }
@@ -206,8 +261,11 @@ impl From<Decision> for Answer {
     }
 }
 
-fn overloaded() -> Finding {
-    let remedy = "the pod gets no sidecar; create it again later";
+fn overloaded(subject: Subject) -> Finding {
+    let remedy = match subject {
+        Subject::Pod => "the pod gets no sidecar; create it again later",
+        Subject::Template => "see the annotation tributary.dev/result of the pods for what they got",
+    };
     Finding::new(Reason::Overloaded, "the webhook has too much to do", remedy)
 }
 
@@ -218,6 +276,12 @@ fn unreadable(error: &PodError) -> Finding {
         "the pod could not be read, so it gets no sidecar",
         details,
     )
+}
+
+fn no_template(error: &TemplateError) -> Finding {
+    let details = error.to_string().escape_debug().to_string();
+    let message = "the workload's pod template could not be read";
+    Finding::new(Reason::InternalError, message, details)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -25,6 +25,7 @@ pub mod run;
 pub mod server;
 mod sidecar;
 mod streaming;
+pub mod templates;
 pub mod tls;
 mod watches;
 

@@ -54,6 +54,7 @@ struct UsableLabel {
 pub struct Metrics {
     registry: Arc<Registry>,
     reviews: Family<OutcomeLabel, Counter>,
+    template_reviews: Family<OutcomeLabel, Counter>,
     reasons: Family<ReasonLabel, Counter>,
     review_seconds: Histogram,
     refused_requests: Family<StatusLabel, Counter>,
@@ -75,6 +76,7 @@ impl Default for Metrics {
         let mut metrics = Self {
             registry: Arc::default(),
             reviews: Family::default(),
+            template_reviews: Family::default(),
             reasons: Family::default(),
             review_seconds: Histogram::new(buckets),
             refused_requests: Family::default(),
@@ -95,9 +97,11 @@ impl Metrics {
     fn register(&self, registry: &mut Registry) {
         registry.register(
             "reviews",
-            "Answered reviews, by what came of them",
+            "Answered reviews of pods, by what came of them",
             self.reviews.clone(),
         );
+        let help = "Answered reviews of workloads' templates, by what came of them";
+        registry.register("template_reviews", help, self.template_reviews.clone());
         registry.register(
             "decisions",
             "Decisions about files and pods, by reason",
@@ -128,7 +132,20 @@ impl Metrics {
         registry.register("certificate_errors", help, self.certificate_errors.clone());
     }
 
-    /// A review was answered.
+    /// A workload's template was answered, with warnings or without.
+    pub fn template_reviewed(&self, outcome: ReviewOutcome, warned: bool) {
+        let outcome = match outcome {
+            ReviewOutcome::Decided(_) if warned => "warned",
+            ReviewOutcome::Decided(_) => "quiet",
+            ReviewOutcome::Failed => "failed",
+            ReviewOutcome::Overloaded => "overloaded",
+        };
+        self.template_reviews
+            .get_or_create(&OutcomeLabel { outcome })
+            .inc();
+    }
+
+    /// A review of a pod was answered.
     pub fn reviewed(&self, outcome: ReviewOutcome, reasons: &[Reason], took: Duration) {
         let outcome = match outcome {
             ReviewOutcome::Decided(Outcome::NotAsked) => "not_asked",

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use tributary_crds::Reason;
 
 use crate::explain::Finding;
+use crate::templates::Workload;
 
 const API_VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
@@ -81,6 +82,26 @@ impl<'a> Request<'a> {
             .ok_or(ReviewError::NoRequest)
     }
 
+    /// The JSON of the workload that is created or changed, and its kind. The error is for the admission's warning, likewise.
+    pub fn workload(&self) -> Result<(Workload, &'a str), Finding> {
+        let kind = self.kind.as_ref();
+        let workload = kind.and_then(|kind| Workload::of(&kind.group, &kind.kind));
+        let is_written = matches!(self.operation.as_ref(), "CREATE" | "UPDATE");
+        match (workload, self.object) {
+            (Some(workload), Some(object)) if self.is_whole() && is_written => Ok((workload, object.get())),
+            _ => Err(Finding::new(
+                Reason::InternalError,
+                "the webhook was called for something other than a workload with a pod template",
+                "register it for CREATE and UPDATE of workloads only, as its manifest does",
+            )),
+        }
+    }
+
+    /// Whether this is about an object, and not about a part of one such as its scale.
+    fn is_whole(&self) -> bool {
+        self.sub_resource.as_ref().is_none_or(|part| part.is_empty())
+    }
+
     /// The JSON of the pod that is to be created. The error is for the admission's warning: somebody registered this webhook
     /// for more than it is for.
     pub fn pod(&self) -> Result<&'a str, Finding> {
@@ -88,9 +109,8 @@ impl<'a> Request<'a> {
             .kind
             .as_ref()
             .is_some_and(|kind| kind.group.is_empty() && kind.kind == "Pod");
-        let whole = self.sub_resource.as_ref().is_none_or(|part| part.is_empty());
         match self.object {
-            Some(object) if is_pod && whole && self.operation == "CREATE" => Ok(object.get()),
+            Some(object) if is_pod && self.is_whole() && self.operation == "CREATE" => Ok(object.get()),
             _ => Err(Finding::new(
                 Reason::InternalError,
                 "the webhook was called for something other than the creation of a pod",
@@ -195,6 +215,26 @@ mod tests {
         ] {
             let body = review(&request);
             let finding = Request::parse(&body).unwrap().pod().unwrap_err();
+            assert_eq!(finding.reason, Reason::InternalError);
+        }
+    }
+
+    #[test]
+    fn a_workload_is_taken_whole_when_it_is_written() {
+        let job = json!({"group": "batch", "version": "v1", "kind": "Job"});
+        for operation in ["CREATE", "UPDATE"] {
+            let body = review(&json!({"uid": "u", "operation": operation, "kind": job, "object": {"a": 1}}));
+            let request = Request::parse(&body).unwrap();
+            assert_eq!(request.workload().unwrap(), (Workload::Job, r#"{"a":1}"#));
+        }
+        for request in [
+            json!({"uid": "u", "operation": "DELETE", "kind": job, "object": null}),
+            json!({"uid": "u", "operation": "UPDATE", "kind": job, "object": {}, "subResource": "status"}),
+            json!({"uid": "u", "operation": "CREATE", "kind": {"group": "", "kind": "Pod"}, "object": {}}),
+            json!({"uid": "u"}),
+        ] {
+            let body = review(&request);
+            let finding = Request::parse(&body).unwrap().workload().unwrap_err();
             assert_eq!(finding.reason, Reason::InternalError);
         }
     }

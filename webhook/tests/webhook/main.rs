@@ -7,3 +7,4 @@ mod properties;
 mod quality_of_service;
 mod serving;
 mod support;
+mod templates;
