@@ -9,6 +9,7 @@ pub mod condition;
 pub mod names;
 pub mod output;
 pub mod policy;
+pub mod quantity;
 pub mod reason;
 pub mod selection;
 pub mod status;
