@@ -9,6 +9,19 @@ pub enum CompileError {
     /// The policy asks for no agent.
     #[error("spec.nodeAgent is absent, so there is no agent to configure: add nodeAgent: {{}}")]
     NoNodeAgent,
+    /// The policy asks for no agent sidecar.
+    #[error("spec.agentSidecar is absent, so there is no sidecar to configure: add agentSidecar: {{}}")]
+    NoAgentSidecar,
+    /// An output that only an agent on the node can serve.
+    #[error("{field} {problem}: {remedy}")]
+    NotForSidecars {
+        /// The path of the field, from `spec` on.
+        field: String,
+        /// What is wrong with it, continuing a sentence that starts with the field.
+        problem: &'static str,
+        /// What to write instead.
+        remedy: &'static str,
+    },
     /// A field holds something that no engine can be given.
     #[error("{field} {problem}: {remedy}")]
     Field {
@@ -35,7 +48,8 @@ impl CompileError {
     /// The reason code for the policy's conditions and events.
     pub fn reason(&self) -> Reason {
         match self {
-            Self::NoNodeAgent => Reason::NotRequested,
+            Self::NoNodeAgent | Self::NoAgentSidecar => Reason::NotRequested,
+            Self::NotForSidecars { .. } => Reason::OutputNotForSidecars,
             Self::Field { .. } | Self::Serialize { .. } => Reason::Unsupported,
         }
     }

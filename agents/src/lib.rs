@@ -7,10 +7,13 @@ pub mod config;
 mod error;
 mod fluent_bit;
 mod otel;
+mod pattern;
 pub mod pipeline;
 mod quantity;
 mod re2;
 mod selector;
+mod shipping;
+pub mod sidecar;
 mod support;
 pub mod url;
 mod yaml;
@@ -19,6 +22,7 @@ use tributary_crds::policy::Engine;
 
 pub use compile::compile;
 pub use error::CompileError;
+pub use sidecar::compile_sidecar;
 
 use config::AgentConfig;
 use pipeline::Pipeline;

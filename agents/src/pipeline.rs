@@ -16,12 +16,24 @@ pub struct Pipeline {
     pub policy: String,
     /// The program that does it.
     pub engine: Engine,
+    /// Where it runs, and so what it reads.
+    pub place: Place,
     /// Which pods' records are kept: those that meet every predicate.
     pub selection: Vec<Predicate>,
     /// Where the kept records go, in the policy's order; names are unique.
     pub outputs: Vec<Output>,
     /// What the agent's container may use, in bytes.
     pub memory_limit: u64,
+}
+
+/// Where an agent runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On a node: it reads stdout and stderr of the node's pods. Its state and its Secrets outlive it.
+    Node,
+    /// In a pod: it reads files of the pod, and must start whatever is missing, or the application would not. Its state dies
+    /// with the pod.
+    Pod,
 }
 
 /// One destination with everything that belongs to it.
@@ -37,7 +49,7 @@ pub struct Output {
     pub auth: Option<Auth>,
     /// How the agent checks who it talks to. Absent: by the system's certificate authorities.
     pub tls: Option<Tls>,
-    /// What waits on the node's disk.
+    /// What waits on disk.
     pub buffer: Buffer,
 }
 
@@ -109,7 +121,7 @@ pub struct Tls {
     pub insecure_skip_verify: bool,
 }
 
-/// What waits on the node's disk while a destination is slow or away.
+/// What waits on disk while a destination is slow or away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Buffer {
     /// Bytes.
@@ -153,9 +165,16 @@ pub enum Test {
 }
 
 impl Pipeline {
-    /// Every key of a Secret that the agent needs; all are in the namespace `tributary-agents`.
+    /// Every key of a Secret that the agent needs: a node agent's are in the namespace `tributary-agents`, a sidecar's in
+    /// its pod's.
     pub fn secrets(&self) -> BTreeSet<SecretKeyRef> {
         self.outputs.iter().flat_map(Output::secrets).cloned().collect()
+    }
+
+    /// The variable of the environment that holds a key of a Secret, where an agent has them there.
+    pub fn secret_variable(&self, key: &SecretKeyRef) -> String {
+        let earlier = self.secrets().range(..key.clone()).count();
+        format!("TRIBUTARY_SECRET_{earlier}")
     }
 
     /// The keys of namespace labels that the selection looks at.

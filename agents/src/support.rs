@@ -102,7 +102,7 @@ fn check_fluent_bit(place: &str, output: &Output) -> Result<(), CompileError> {
 }
 
 /// Fluent Bit replaces `${NAME}` everywhere, and has no way to write it.
-fn check_expansion(field: &str, text: &str) -> Result<(), CompileError> {
+pub fn check_expansion(field: &str, text: &str) -> Result<(), CompileError> {
     if !text.contains("${") {
         return Ok(());
     }

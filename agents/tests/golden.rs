@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod golden_files;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -45,55 +47,16 @@ fn outcome(policy: &LoggingPolicy, engine: Engine) -> BTreeMap<String, String> {
     }
 }
 
-fn stored(directory: &Path) -> BTreeMap<String, String> {
-    let Ok(entries) = fs::read_dir(directory) else {
-        return BTreeMap::new();
-    };
-    entries
-        .map(|entry| {
-            let entry = entry.unwrap();
-            (
-                entry.file_name().into_string().unwrap(),
-                fs::read_to_string(entry.path()).unwrap(),
-            )
-        })
-        .collect()
-}
-
-fn cases() -> Vec<PathBuf> {
-    let mut cases: Vec<PathBuf> = fs::read_dir(directory())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    cases.sort();
-    cases
-}
-
 #[test]
 fn policies_become_what_they_became() {
-    let update = std::env::var_os("TRIBUTARY_UPDATE_GOLDEN").is_some();
     let mut differences = Vec::new();
-    for case in cases() {
+    for case in golden_files::cases(&directory()) {
         let text = fs::read_to_string(case.join("policy.yaml")).unwrap();
         let policy: LoggingPolicy =
             serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", case.display()));
         for engine in ENGINES {
             let directory = case.join(engine.as_str());
-            let expected = stored(&directory);
-            let actual = outcome(&policy, engine);
-            if update && expected != actual {
-                let _ = fs::remove_dir_all(&directory);
-                fs::create_dir_all(&directory).unwrap();
-                for (file, text) in &actual {
-                    fs::write(directory.join(file), text).unwrap();
-                }
-            } else if expected != actual {
-                let file = expected
-                    .keys()
-                    .chain(actual.keys())
-                    .find(|file| expected.get(*file) != actual.get(*file));
-                differences.push(directory.join(file.unwrap()));
-            }
+            differences.extend(golden_files::difference(&directory, &outcome(&policy, engine)));
         }
     }
     assert!(differences.is_empty(), "not as expected: {differences:#?}");
@@ -101,7 +64,7 @@ fn policies_become_what_they_became() {
 
 #[test]
 fn every_directory_is_a_case() {
-    let cases = cases();
+    let cases = golden_files::cases(&directory());
     assert!(cases.len() >= 10, "golden files are missing");
     for case in cases {
         for entry in fs::read_dir(&case).unwrap() {

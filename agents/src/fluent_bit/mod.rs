@@ -3,6 +3,7 @@
 mod outputs;
 mod predicates;
 mod record;
+mod sidecar;
 mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,27 +17,18 @@ use crate::config::{AgentConfig, CONFIG_DIRECTORY, HttpEndpoint, STATE_DIRECTORY
 use crate::pipeline::Pipeline;
 use crate::yaml;
 
+pub use sidecar::Sidecar;
+
 const FILE: &str = "fluent-bit.yaml";
 /// The script that makes the standard record; the same for every policy.
 const SCRIPT: &str = "tributary.lua";
-/// What the script reads, and the only place where it meets a policy's text.
+/// What the script reads, and the only place where it meets the text of a policy or of a pod.
 const PREDICATES: &str = "predicates.tsv";
 const HTTP_PORT: u16 = 2020;
 
 /// Renders a pipeline as Fluent Bit's configuration, its script and the script's data.
 pub fn render(pipeline: &Pipeline) -> Result<AgentConfig, CompileError> {
-    let rendered: Vec<_> = pipeline
-        .outputs
-        .iter()
-        .enumerate()
-        .map(|(at, output)| outputs::render(at, output))
-        .collect();
-    let mut sections = Vec::new();
-    let mut secret_env = BTreeMap::new();
-    for output in rendered {
-        sections.push(output.section);
-        secret_env.extend(output.secret_env);
-    }
+    let (sections, secret_env) = outputs(pipeline);
     let text = yaml::write(&pipeline.policy, FILE, &document(pipeline, &sections))?;
     Ok(AgentConfig {
         files: BTreeMap::from([
@@ -70,35 +62,57 @@ fn authorities(pipeline: &Pipeline) -> BTreeSet<SecretKeyRef> {
         .collect()
 }
 
-fn document(pipeline: &Pipeline, outputs: &[Value]) -> Value {
-    let blocks = pipeline
+/// The entries of `pipeline.outputs`, and the variables of the environment that they name.
+fn outputs(pipeline: &Pipeline) -> (Vec<Value>, BTreeMap<String, SecretKeyRef>) {
+    let mut sections = Vec::new();
+    let mut secret_env = BTreeMap::new();
+    for (at, output) in pipeline.outputs.iter().enumerate() {
+        let output = outputs::render(at, output);
+        sections.push(output.section);
+        secret_env.extend(output.secret_env);
+    }
+    (sections, secret_env)
+}
+
+/// Whether reading stops while an output is behind.
+fn blocks(pipeline: &Pipeline) -> bool {
+    pipeline
         .outputs
         .iter()
-        .any(|output| output.buffer.when_full == WhenFull::Block);
+        .any(|output| output.buffer.when_full == WhenFull::Block)
+}
+
+fn document(pipeline: &Pipeline, outputs: &[Value]) -> Value {
+    let mut service = service(pipeline.memory_limit);
+    service["http_server"] = json!("on");
+    service["http_listen"] = json!("${POD_IP}");
+    service["http_port"] = json!(HTTP_PORT);
+    service["storage.metrics"] = json!("on");
     json!({
-        "service": {
-            "flush": "1",
-            // Less than the 30 seconds that Kubernetes gives a pod to end.
-            "grace": "25",
-            "log_level": "info",
-            "http_server": "on",
-            "http_listen": "${POD_IP}",
-            "http_port": HTTP_PORT,
-            "scheduler.base": "1",
-            "scheduler.cap": "30",
-            "storage.path": format!("{STATE_DIRECTORY}/chunks"),
-            "storage.sync": "normal",
-            "storage.checksum": "on",
-            "storage.max_chunks_up": sources::chunks_up(pipeline.memory_limit),
-            "storage.backlog.mem_limit": "16M",
-            "storage.metrics": "on",
-            "storage.delete_irrecoverable_chunks": "on",
-        },
+        "service": service,
         "parsers": record::parsers(),
         "pipeline": {
-            "inputs": [sources::containers(blocks)],
+            "inputs": [sources::containers(blocks(pipeline))],
             "filters": record::filters(pipeline),
             "outputs": outputs,
         },
+    })
+}
+
+/// `memory_limit` is in bytes.
+fn service(memory_limit: u64) -> Value {
+    json!({
+        "flush": "1",
+        // Less than the 30 seconds that Kubernetes gives a pod to end.
+        "grace": "25",
+        "log_level": "info",
+        "scheduler.base": "1",
+        "scheduler.cap": "30",
+        "storage.path": format!("{STATE_DIRECTORY}/chunks"),
+        "storage.sync": "normal",
+        "storage.checksum": "on",
+        "storage.max_chunks_up": sources::chunks_up(memory_limit),
+        "storage.backlog.mem_limit": "16M",
+        "storage.delete_irrecoverable_chunks": "on",
     })
 }

@@ -82,7 +82,7 @@ fn path(subject: &Subject) -> Vec<&str> {
 }
 
 /// Percent-encodes every byte but unreserved ones.
-fn encode(text: &str) -> String {
+pub fn encode(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
             b'.' | b'_' | b'-' => char::from(byte).to_string(),

@@ -27,10 +27,6 @@ pub fn filters(pipeline: &Pipeline) -> Value {
     } else {
         "on"
     };
-    let mut standard = lua("standard");
-    standard["match"] = json!("kube.*");
-    // As a number, a time has no more than microseconds.
-    standard["time_as_table"] = json!("on");
     json!([
         {
             "name": "kubernetes",
@@ -50,8 +46,17 @@ pub fn filters(pipeline: &Pipeline) -> Value {
             "buffer_size": "0",
             "kube_meta_cache_ttl": "300s",
         },
-        standard,
+        standard("standard"),
     ])
+}
+
+/// The filter that makes the standard record, by a function of the script.
+pub fn standard(function: &str) -> Value {
+    let mut filter = lua(function);
+    filter["match"] = json!("kube.*");
+    // As a number, a time has no more than microseconds.
+    filter["time_as_table"] = json!("on");
+    filter
 }
 
 /// A filter that calls a function of the script.

@@ -1,8 +1,9 @@
 -- The standard record, and the tests that outputs and selectors make. This file is the same for every policy: what a policy
--- says is data, in predicates.tsv beside it.
+-- says, and what a pod is, is data in predicates.tsv beside it.
 --
 -- A line of predicates.tsv is: set, test, path, values. Cells are separated by tabs and percent-encoded; the elements of a path
--- are separated by slashes. A record belongs to a set when it passes every line of it.
+-- are separated by slashes. A record belongs to a set when it passes every line of it. For a sidecar there are two more kinds of
+-- lines: "label", key, value; and "file", number of the input, container, path (of a directory, when it ends in a slash).
 
 local host = os.getenv("K8S_NODE_NAME")
 
@@ -20,8 +21,11 @@ end
 
 -- The predicates of every set, by the set's name.
 local sets = {}
-for line in io.lines("/etc/tributary/config/predicates.tsv") do
-  local cells = split(line, "\t")
+-- The labels of the sidecar's pod, and its files by the numbers of their inputs.
+local labels = {}
+local files = {}
+
+local function predicate_of(cells)
   local predicate = {test = cells[2], path = {}, values = {}}
   for index, element in ipairs(split(cells[3], "/")) do
     predicate.path[index] = decode(element)
@@ -29,9 +33,20 @@ for line in io.lines("/etc/tributary/config/predicates.tsv") do
   for index = 4, #cells do
     predicate.values[decode(cells[index])] = true
   end
+  return predicate
+end
+
+for line in io.lines("/etc/tributary/config/predicates.tsv") do
+  local cells = split(line, "\t")
   local name = decode(cells[1])
-  sets[name] = sets[name] or {}
-  table.insert(sets[name], predicate)
+  if name == "label" then
+    labels[decode(cells[2])] = decode(cells[3])
+  elseif name == "file" then
+    files[cells[2]] = {container = decode(cells[3]), path = decode(cells[4])}
+  else
+    sets[name] = sets[name] or {}
+    table.insert(sets[name], predicate_of(cells))
+  end
 end
 
 local function at(record, path)
@@ -68,6 +83,10 @@ for name in pairs(sets) do
   end
 end
 
+local function time_of(timestamp)
+  return string.format("%s.%09dZ", os.date("!%Y-%m-%dT%H:%M:%S", timestamp.sec), timestamp.nsec)
+end
+
 -- Makes the standard record of what the tail input and the kubernetes filter found, and drops what is not selected. Only the
 -- labels come from the filter (and a static pod's uid): all else is in the tag, which is the path of the log.
 function standard(tag, timestamp, record)
@@ -77,7 +96,7 @@ function standard(tag, timestamp, record)
     uid = at(record, {"kubernetes", "pod_id"}) or uid
   end
   local standard = {
-    time = string.format("%s.%09dZ", os.date("!%Y-%m-%dT%H:%M:%S", timestamp.sec), timestamp.nsec),
+    time = time_of(timestamp),
     stream = record.stream,
     message = record.log and record.log:gsub("\n$", "") or nil,
     kubernetes = {
@@ -95,6 +114,26 @@ function standard(tag, timestamp, record)
   return 2, timestamp, standard
 end
 
+-- Makes the standard record of a line of one of the pod's files. Who the pod is, Kubernetes has put into the environment.
+function shipped(tag, timestamp, record)
+  local file = files[tag:match("^kube%.file%.(%d+)$")]
+  local path = file.path
+  if path:sub(-1) == "/" then path = path .. record.file:match("[^/]*$") end
+  return 2, timestamp, {
+    time = time_of(timestamp),
+    file = path,
+    message = record.log,
+    kubernetes = {
+      namespace_name = os.getenv("POD_NAMESPACE"),
+      pod_name = os.getenv("POD_NAME"),
+      pod_id = os.getenv("POD_UID"),
+      container_name = file.container,
+      host = host,
+      labels = labels,
+    },
+  }
+end
+
 local attributes = {
   namespace_name = "k8s.namespace.name",
   pod_name = "k8s.pod.name",
@@ -105,7 +144,7 @@ local attributes = {
 
 -- The record with the names of the OpenTelemetry semantic conventions, flat.
 function otlp(_, timestamp, record)
-  local flat = {message = record.message, ["log.iostream"] = record.stream}
+  local flat = {message = record.message, ["log.iostream"] = record.stream, ["log.file.path"] = record.file}
   for key, name in pairs(attributes) do
     flat[name] = record.kubernetes[key]
   end

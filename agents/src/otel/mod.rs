@@ -1,10 +1,12 @@
 //! The OpenTelemetry Collector, 0.158 or later, with the components of the contrib distribution.
 
 mod confmap;
+mod credentials;
 mod ottl;
 mod outputs;
 mod processors;
 mod record;
+mod sidecar;
 mod sources;
 
 use std::collections::BTreeMap;
@@ -13,8 +15,10 @@ use serde_json::{Map, Value, json};
 
 use crate::CompileError;
 use crate::config::{AgentConfig, CONFIG_DIRECTORY, HttpEndpoint, STATE_DIRECTORY, host_paths};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, Place};
 use crate::yaml;
+
+pub use sidecar::Sidecar;
 
 const FILE: &str = "otelcol.yaml";
 const HEALTH_PORT: u16 = 13133;
@@ -24,22 +28,23 @@ const LINES: &str = "text_encoding/lines";
 /// Hands every record to the pipeline of each output.
 const FAN_OUT: &str = "forward/outputs";
 const RECEIVER: &str = "file_log/containers";
+/// The longest message in bytes; a longer one is cut into several records. With the emitter's batches of at most 199
+/// records, one batch stays below [`outputs::LEAST_QUEUE`], which must hold it.
+const LONGEST_MESSAGE: &str = "256KiB";
 
 /// Renders a pipeline as the collector's one configuration file.
 pub fn render(pipeline: &Pipeline) -> Result<AgentConfig, CompileError> {
-    let text = yaml::write(&pipeline.policy, FILE, &document(pipeline))?;
+    let first = First {
+        pipeline: "logs/containers",
+        receivers: Map::from_iter([(RECEIVER.to_owned(), sources::containers())]),
+        processors: common_processors(pipeline),
+    };
+    let document = document(pipeline, first, &health_check(), &telemetry());
+    let text = yaml::write(&pipeline.policy, FILE, &document)?;
     Ok(AgentConfig {
         files: BTreeMap::from([(FILE.to_owned(), text)]),
-        args: vec![
-            format!("--config={CONFIG_DIRECTORY}/{FILE}"),
-            // A position in a file is stored only after its lines are in the queues on disk, so that a kill loses none.
-            "--feature-gates=stanza.synchronousLogEmitter".to_owned(),
-        ],
-        // The garbage collector works harder before the memory limiter has to hold the receiver back.
-        env: BTreeMap::from([(
-            "GOMEMLIMIT".to_owned(),
-            (pipeline.memory_limit * 8 / 10).to_string(),
-        )]),
+        args: arguments(),
+        env: environment(pipeline.memory_limit),
         secret_env: BTreeMap::new(),
         secret_files: pipeline.secrets(),
         host_paths: host_paths(pipeline, "otel"),
@@ -54,18 +59,49 @@ pub fn render(pipeline: &Pipeline) -> Result<AgentConfig, CompileError> {
     })
 }
 
-fn document(pipeline: &Pipeline) -> Value {
-    let mut extensions = fixed_extensions();
-    let common = common_processors(pipeline);
+fn arguments() -> Vec<String> {
+    vec![
+        format!("--config={CONFIG_DIRECTORY}/{FILE}"),
+        // A position in a file is stored only after its lines are in the queues on disk, so that a kill loses none.
+        "--feature-gates=stanza.synchronousLogEmitter".to_owned(),
+    ]
+}
+
+/// `memory_limit` is in bytes.
+fn environment(memory_limit: u64) -> BTreeMap<String, String> {
+    // The garbage collector works harder before the memory limiter has to hold the receiver back.
+    BTreeMap::from([("GOMEMLIMIT".to_owned(), (memory_limit * 8 / 10).to_string())])
+}
+
+/// The pipeline that records come in by.
+struct First {
+    pipeline: &'static str,
+    receivers: Map<String, Value>,
+    /// What every record passes, in this order.
+    processors: Vec<(String, Value)>,
+}
+
+fn document(
+    pipeline: &Pipeline,
+    first: First,
+    more_extensions: &Map<String, Value>,
+    telemetry: &Value,
+) -> Value {
+    let mut extensions = fixed_extensions(pipeline.place);
+    extensions.extend(more_extensions.clone());
     let mut processors = Map::new();
     let mut exporters = Map::new();
     let mut pipelines = Map::new();
     pipelines.insert(
-        "logs/containers".to_owned(),
-        json!({"receivers": [RECEIVER], "processors": names(&common), "exporters": [FAN_OUT]}),
+        first.pipeline.to_owned(),
+        json!({
+            "receivers": first.receivers.keys().collect::<Vec<_>>(),
+            "processors": names(&first.processors),
+            "exporters": [FAN_OUT],
+        }),
     );
     for output in &pipeline.outputs {
-        let rendered = outputs::render(output);
+        let rendered = outputs::render(pipeline, output);
         pipelines.insert(
             format!("logs/{}", output_pipeline(&output.name)),
             json!({
@@ -78,16 +114,16 @@ fn document(pipeline: &Pipeline) -> Value {
         processors.extend(rendered.processors);
         exporters.extend([rendered.exporter]);
     }
-    processors.extend(common);
+    processors.extend(first.processors);
     json!({
         "extensions": extensions,
-        "receivers": {RECEIVER: sources::containers()},
+        "receivers": first.receivers,
         "processors": processors,
         "connectors": {FAN_OUT: {}},
         "exporters": exporters,
         "service": {
             "extensions": extensions.keys().collect::<Vec<_>>(),
-            "telemetry": telemetry(),
+            "telemetry": telemetry,
             "pipelines": pipelines,
         },
     })
@@ -124,18 +160,19 @@ fn common_processors(pipeline: &Pipeline) -> Vec<(String, Value)> {
     steps
 }
 
-fn fixed_extensions() -> Map<String, Value> {
+fn fixed_extensions(place: Place) -> Map<String, Value> {
     let queue = format!("{STATE_DIRECTORY}/queue");
-    let storage = |directory: &str| json!({"directory": directory, "create_directory": true, "fsync": true, "recreate": true});
+    let fsync = match place {
+        // A node may lose its power and come back.
+        Place::Node => true,
+        // A pod does not, and each look at its files would make the disk write.
+        Place::Pod => false,
+    };
+    let storage = |directory: &str| json!({"directory": directory, "create_directory": true, "fsync": fsync, "recreate": true});
     let mut queue_storage = storage(&queue);
     queue_storage["compaction"] =
         json!({"on_start": true, "on_rebound": true, "directory": queue, "cleanup_on_start": true});
     Map::from_iter([
-        // Every address of the pod, of either family.
-        (
-            "health_check".to_owned(),
-            json!({"endpoint": format!(":{HEALTH_PORT}")}),
-        ),
         (
             "file_storage/offsets".to_owned(),
             storage(&format!("{STATE_DIRECTORY}/offsets")),
@@ -146,6 +183,12 @@ fn fixed_extensions() -> Map<String, Value> {
             json!({"encoding": "utf-8", "marshaling_separator": "\n"}),
         ),
     ])
+}
+
+fn health_check() -> Map<String, Value> {
+    // Every address of the pod, of either family.
+    let settings = json!({"endpoint": format!(":{HEALTH_PORT}")});
+    Map::from_iter([("health_check".to_owned(), settings)])
 }
 
 fn telemetry() -> Value {

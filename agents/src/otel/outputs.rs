@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 use tributary_crds::output::{OtlpProtocol, WhenFull};
 
 use super::confmap::text;
-use super::{processors, record};
-use crate::config::{FILES_DIRECTORY, secret_path};
-use crate::pipeline::{Auth, Buffer, Destination, Output, Tls};
+use super::{credentials, processors, record};
+use crate::config::FILES_DIRECTORY;
+use crate::pipeline::{Buffer, Destination, Output, Pipeline, Place};
 
 /// A queue that cannot hold one batch would block for ever, so none is smaller than a batch of the longest messages.
 pub const LEAST_QUEUE: u64 = 64 << 20;
@@ -35,8 +35,8 @@ pub fn endless_retry() -> Value {
     json!({"enabled": true, "initial_interval": "1s", "max_interval": "30s", "max_elapsed_time": "0s"})
 }
 
-/// Renders one output.
-pub fn render(output: &Output) -> Rendered {
+/// Renders one output of a pipeline.
+pub fn render(pipeline: &Pipeline, output: &Output) -> Rendered {
     let name = &output.name;
     let mut steps = Vec::new();
     if !output.conditions.is_empty() {
@@ -45,13 +45,13 @@ pub fn render(output: &Output) -> Rendered {
             processors::keep_only(&output.conditions),
         ));
     }
-    let (kind, exporter) = exporter(output);
+    let (kind, exporter) = exporter(pipeline, output);
     match &output.destination {
         Destination::Elasticsearch { .. } => {
-            steps.push((format!("transform/{name}"), record::elasticsearch()));
+            steps.push((format!("transform/{name}"), record::elasticsearch(pipeline.place)));
         }
         Destination::Http { .. } | Destination::Stdout | Destination::File { .. } => {
-            steps.push((format!("transform/{name}"), record::standard()));
+            steps.push((format!("transform/{name}"), record::standard(pipeline.place)));
         }
         Destination::Loki { .. } | Destination::Otlp { .. } => {}
     }
@@ -62,10 +62,12 @@ pub fn render(output: &Output) -> Rendered {
         ));
     }
     Rendered {
-        extension: output
-            .auth
-            .as_ref()
-            .map(|auth| (authenticator(name, auth), authentication(auth))),
+        extension: output.auth.as_ref().map(|auth| {
+            (
+                credentials::extension_name(name, auth),
+                credentials::extension(pipeline, auth),
+            )
+        }),
         processors: steps,
         exporter: (format!("{kind}/{name}"), exporter),
     }
@@ -79,11 +81,12 @@ fn gives_up(output: &Output) -> bool {
 }
 
 /// The exporter's type and settings.
-fn exporter(output: &Output) -> (&'static str, Value) {
+fn exporter(pipeline: &Pipeline, output: &Output) -> (&'static str, Value) {
     match &output.destination {
         Destination::Elasticsearch { url, index } => (
             "elasticsearch",
             network(
+                pipeline,
                 output,
                 [
                     ("endpoints", json!([text(&url.to_string())])),
@@ -108,12 +111,15 @@ fn exporter(output: &Output) -> (&'static str, Value) {
             if let Some(tenant) = tenant_id {
                 settings.push(("headers", json!({"X-Scope-OrgID": text(tenant)})));
             }
-            ("otlp_http", network(output, settings))
+            ("otlp_http", network(pipeline, output, settings))
         }
         Destination::Otlp {
             endpoint,
             protocol: OtlpProtocol::Http,
-        } => ("otlp_http", network(output, otlp_http(&endpoint.to_string()))),
+        } => (
+            "otlp_http",
+            network(pipeline, output, otlp_http(&endpoint.to_string())),
+        ),
         Destination::Otlp {
             endpoint,
             protocol: OtlpProtocol::Grpc,
@@ -126,11 +132,12 @@ fn exporter(output: &Output) -> (&'static str, Value) {
             if !endpoint.https {
                 settings.push(("tls", json!({"insecure": true})));
             }
-            ("otlp_grpc", network(output, settings))
+            ("otlp_grpc", network(pipeline, output, settings))
         }
         Destination::Http { url, headers } => (
             "splunk_hec",
             network(
+                pipeline,
                 output,
                 [
                     ("endpoint", text(&url.to_string())),
@@ -170,25 +177,34 @@ fn otlp_http(endpoint: &str) -> Vec<(&'static str, Value)> {
 }
 
 /// Settings, with those that every exporter with a network has.
-fn network(output: &Output, settings: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+fn network(
+    pipeline: &Pipeline,
+    output: &Output,
+    settings: impl IntoIterator<Item = (&'static str, Value)>,
+) -> Value {
     let mut all: Map<String, Value> = settings
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value))
         .collect();
-    all.insert("sending_queue".to_owned(), queue(output.buffer));
+    all.insert("sending_queue".to_owned(), queue(pipeline.place, output.buffer));
     if let Some(auth) = &output.auth {
         all.insert(
             "auth".to_owned(),
-            json!({"authenticator": authenticator(&output.name, auth)}),
+            json!({"authenticator": credentials::extension_name(&output.name, auth)}),
         );
     }
     if let Some(tls) = &output.tls {
-        all.insert("tls".to_owned(), transport_security(tls));
+        all.insert("tls".to_owned(), credentials::transport_security(pipeline, tls));
     }
     Value::Object(all)
 }
 
-fn queue(buffer: Buffer) -> Value {
+fn queue(place: Place, buffer: Buffer) -> Value {
+    let flush_timeout = match place {
+        Place::Node => "500ms",
+        // What waits here at the pod's end has to be sent within what is left of the grace period.
+        Place::Pod => "200ms",
+    };
     json!({
         "enabled": true,
         "storage": "file_storage/queue",
@@ -196,7 +212,7 @@ fn queue(buffer: Buffer) -> Value {
         "queue_size": buffer.max_size.max(LEAST_QUEUE),
         "num_consumers": 4,
         "block_on_overflow": buffer.when_full == WhenFull::Block,
-        "batch": {"sizer": "bytes", "flush_timeout": "500ms", "min_size": 1 << 20, "max_size": 4 << 20},
+        "batch": {"sizer": "bytes", "flush_timeout": flush_timeout, "min_size": 1 << 20, "max_size": 4 << 20},
     })
 }
 
@@ -214,33 +230,4 @@ fn http_headers(headers: &BTreeMap<String, String>, authenticated: bool) -> Valu
     }
     all.extend(headers.iter().map(|(name, value)| (name.clone(), text(value))));
     Value::Object(all)
-}
-
-fn transport_security(tls: &Tls) -> Value {
-    let mut settings = Map::new();
-    if let Some(ca) = &tls.ca {
-        settings.insert("ca_file".to_owned(), text(&secret_path(ca)));
-    }
-    if let Some(name) = &tls.server_name {
-        settings.insert("server_name_override".to_owned(), text(name));
-    }
-    settings.insert("insecure_skip_verify".to_owned(), json!(tls.insecure_skip_verify));
-    Value::Object(settings)
-}
-
-fn authenticator(output: &str, auth: &Auth) -> String {
-    match auth {
-        Auth::Basic { .. } => format!("basicauth/{output}"),
-        Auth::Bearer { .. } => format!("bearertokenauth/{output}"),
-    }
-}
-
-/// Both kinds read the file again when it changes.
-fn authentication(auth: &Auth) -> Value {
-    match auth {
-        Auth::Basic { username, password } => json!({
-            "client_auth": {"username": text(username), "password_file": text(&secret_path(password))},
-        }),
-        Auth::Bearer { token } => json!({"filename": text(&secret_path(token))}),
-    }
 }

@@ -115,6 +115,38 @@ pub fn identify() -> Value {
     })
 }
 
+/// Names the pod that the collector runs in, by what Kubernetes says about it, and the file that a line comes from, by what the
+/// receiver left in the attributes.
+pub fn identify_pod() -> Value {
+    let of_resource: Vec<String> = [
+        ("k8s.namespace.name", "POD_NAMESPACE"),
+        ("k8s.pod.name", "POD_NAME"),
+        ("k8s.pod.uid", "POD_UID"),
+        ("k8s.node.name", "K8S_NODE_NAME"),
+    ]
+    .iter()
+    .map(|(attribute, variable)| {
+        // Names and uids hold nothing that ends a literal.
+        format!("set(resource.attributes[\"{attribute}\"], \"${{env:{variable}}}\")")
+    })
+    .collect();
+    json!({
+        "error_mode": "ignore",
+        "log_statements": [
+            {"context": "resource", "statements": of_resource},
+            {
+                "context": "log",
+                "statements": [
+                    "set(log.time, log.observed_time) where log.time_unix_nano == 0",
+                    "set(log.observed_time, log.time)",
+                    "set(log.attributes[\"log.file.path\"], Concat([log.attributes[\"directory\"], log.attributes[\"log.file.name\"]], \"\")) where log.attributes[\"directory\"] != nil",
+                    "keep_keys(log.attributes, [\"log.file.path\"])",
+                ],
+            },
+        ],
+    })
+}
+
 /// Removes the labels of namespaces, which were only there to select by.
 pub fn forget_namespace_labels(pipeline: &Pipeline) -> Value {
     let actions: Vec<Value> = pipeline

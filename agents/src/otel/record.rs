@@ -4,24 +4,25 @@ use serde_json::{Value, json};
 
 use super::confmap::texts;
 use super::ottl::{self, POD_LABEL_PREFIX};
+use crate::pipeline::Place;
 
 /// RFC 3339 with nine digits; the formatter itself knows at most microseconds and leaves trailing zeros out.
 const TIME: &str =
     "Format(\"%s.%09dZ\", [FormatTime(log.time, \"%Y-%m-%dT%H:%M:%S\"), Nanosecond(log.time)])";
 
 /// Replaces the body by the standard record.
-pub fn standard() -> Value {
-    transform(&[], &[])
+pub fn standard(place: Place) -> Value {
+    transform(place, &[], &[])
 }
 
 /// Replaces the body by the standard record as Elasticsearch wants it, and tells the exporter to send the body as it is.
-pub fn elasticsearch() -> Value {
+pub fn elasticsearch(place: Place) -> Value {
     let undot = format!(
         "replace_all_patterns(log.cache[\"labels\"], \"key\", {}, \"_\")",
         ottl::literal("\\.")
     );
     let timestamp = "set(log.body[\"@timestamp\"], log.body[\"time\"])".to_owned();
-    let mut transform = transform(&[undot], &[timestamp]);
+    let mut transform = transform(place, &[undot], &[timestamp]);
     if let Some(groups) = transform["log_statements"].as_array_mut() {
         groups.push(json!({
             "context": "scope",
@@ -32,7 +33,7 @@ pub fn elasticsearch() -> Value {
 }
 
 /// `on_labels` are statements on the map `log.cache["labels"]`, `on_body` on the finished record.
-fn transform(on_labels: &[String], on_body: &[String]) -> Value {
+fn transform(place: Place, on_labels: &[String], on_body: &[String]) -> Value {
     let prefix = ottl::literal(&format!("^{}", POD_LABEL_PREFIX.replace('.', "\\.")));
     let mut statements = vec![
         "set(log.cache[\"labels\"], resource.attributes)".to_owned(),
@@ -40,7 +41,7 @@ fn transform(on_labels: &[String], on_body: &[String]) -> Value {
         format!("replace_all_patterns(log.cache[\"labels\"], \"key\", {prefix}, \"\")"),
     ];
     statements.extend_from_slice(on_labels);
-    statements.push(format!("set(log.body, {})", body()));
+    statements.push(format!("set(log.body, {})", body(place)));
     statements.extend_from_slice(on_body);
     statements.push("keep_keys(log.attributes, [])".to_owned());
     json!({
@@ -53,7 +54,11 @@ fn transform(on_labels: &[String], on_body: &[String]) -> Value {
     })
 }
 
-fn body() -> String {
+fn body(place: Place) -> String {
+    let (origin, attribute) = match place {
+        Place::Node => ("stream", "log.iostream"),
+        Place::Pod => ("file", "log.file.path"),
+    };
     let kubernetes: Vec<String> = [
         ("namespace_name", "k8s.namespace.name"),
         ("pod_name", "k8s.pod.name"),
@@ -65,7 +70,7 @@ fn body() -> String {
     .map(|(key, attribute)| format!("\"{key}\": resource.attributes[\"{attribute}\"]"))
     .collect();
     format!(
-        "{{\"time\": {TIME}, \"stream\": log.attributes[\"log.iostream\"], \"message\": log.body, \
+        "{{\"time\": {TIME}, \"{origin}\": log.attributes[\"{attribute}\"], \"message\": log.body, \
          \"kubernetes\": {{{}, \"labels\": log.cache[\"labels\"]}}}}",
         kubernetes.join(", ")
     )

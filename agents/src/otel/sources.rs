@@ -5,10 +5,6 @@ use tributary_crds::names::{AGENTS_NAMESPACE, SYSTEM_NAMESPACE};
 
 use super::confmap::text;
 
-/// The longest message in bytes; a longer one is cut into several records. With the emitter's batches of at most 199
-/// records, one batch stays below [`super::outputs::LEAST_QUEUE`], which must hold it.
-const LONGEST_MESSAGE: &str = "256KiB";
-
 /// `/var/log/pods/NAMESPACE_POD_UID/CONTAINER/RESTARTS.log`, which identifies a container whatever its lines say.
 /// `processors::identify` gives the groups their proper names, which have dots.
 const PATH: &str = "/(?P<namespace>[^/_]+)_(?P<pod>[^/_]+)_(?P<uid>[^/_]+)/(?P<container>[^/]+)/(?P<restarts>\\d+)\\.log[^/]*$";
@@ -35,7 +31,7 @@ pub fn containers() -> Value {
         "include_file_name": false,
         // A longer interval misses files that are rotated twice within it.
         "poll_interval": "200ms",
-        "max_log_size": LONGEST_MESSAGE,
+        "max_log_size": super::LONGEST_MESSAGE,
         "max_log_size_behavior": "split",
         // Spaces at the ends of a line belong to the message.
         "preserve_leading_whitespaces": true,
@@ -91,7 +87,7 @@ fn operators() -> Value {
             "source_identifier": "attributes.piece",
             "max_batch_size": 0,
             "max_unmatched_batch_size": 0,
-            "max_log_size": LONGEST_MESSAGE,
+            "max_log_size": super::LONGEST_MESSAGE,
             "if": IS_PARSED,
         },
     ])

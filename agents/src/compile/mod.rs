@@ -1,0 +1,120 @@
+//! From a policy to a checked pipeline.
+//!
+//! What the resource's schema refuses is refused here again: a policy may come from a file, or from a cluster whose schema
+//! is of another version.
+
+mod condition;
+mod credentials;
+mod output;
+mod sidecar;
+
+use tributary_crds::output::Output as Wanted;
+use tributary_crds::policy::{Engine, LoggingPolicySpec, NodeAgent};
+
+use crate::CompileError;
+use crate::pipeline::{Destination, Output, Pipeline, Place};
+use crate::quantity::parse_bytes;
+use crate::selector;
+
+pub use sidecar::{compile as compile_for_pods, least_memory};
+
+/// The memory limit of an agent whose policy sets none, as the policy's documentation says.
+const DEFAULT_MEMORY_LIMIT: u64 = 512 << 20;
+/// An idle collector uses some 50 MiB; with less than this it would hold its receiver back all the time.
+const LEAST_MEMORY_LIMIT: u64 = 128 << 20;
+
+/// Compiles the node agent's part of a policy.
+pub fn compile(policy_name: &str, spec: &LoggingPolicySpec) -> Result<Pipeline, CompileError> {
+    let agent = spec.node_agent.as_ref().ok_or(CompileError::NoNodeAgent)?;
+    check_name("metadata.name", policy_name)?;
+    let mut selection = Vec::new();
+    if let Some(namespaces) = &spec.selector.namespace_selector {
+        selection.extend(selector::of_namespaces(
+            "spec.selector.namespaceSelector",
+            namespaces,
+        )?);
+    }
+    if let Some(pods) = &spec.selector.pod_selector {
+        selection.extend(selector::of_pods("spec.selector.podSelector", pods)?);
+    }
+    Ok(Pipeline {
+        policy: policy_name.to_owned(),
+        engine: agent.engine,
+        place: Place::Node,
+        selection,
+        outputs: compile_outputs("nodeAgent", &spec.outputs, agent.engine)?,
+        memory_limit: memory_limit(agent)?,
+    })
+}
+
+/// Checks the outputs of a policy for an engine. `block` names what sends to them, for messages.
+fn compile_outputs(block: &str, wanted: &[Wanted], engine: Engine) -> Result<Vec<Output>, CompileError> {
+    if wanted.is_empty() {
+        return Err(CompileError::field(
+            "spec.outputs",
+            "is empty",
+            format!("add at least one output for {block} to send to"),
+        ));
+    }
+    let mut outputs: Vec<Output> = Vec::with_capacity(wanted.len());
+    for (index, output) in wanted.iter().enumerate() {
+        let place = format!("spec.outputs[{index}]");
+        if outputs.iter().any(|earlier| earlier.name == output.name) {
+            let problem = format!("is {:?}, as an earlier output's", output.name);
+            return Err(CompileError::field(
+                format!("{place}.name"),
+                problem,
+                "give each output its own name",
+            ));
+        }
+        let output = output::compile(&place, output, engine)?;
+        let is_file = matches!(output.destination, Destination::File { .. });
+        if is_file
+            && outputs
+                .iter()
+                .any(|earlier| earlier.destination == output.destination)
+        {
+            let field = format!("{place}.file.path");
+            return Err(CompileError::field(
+                field,
+                "is also an earlier output's",
+                "give each output its own file",
+            ));
+        }
+        outputs.push(output);
+    }
+    Ok(outputs)
+}
+
+fn memory_limit(agent: &NodeAgent) -> Result<u64, CompileError> {
+    let Some(quantity) = agent
+        .pod
+        .resources
+        .as_ref()
+        .and_then(|resources| resources.limits.get("memory"))
+    else {
+        return Ok(DEFAULT_MEMORY_LIMIT);
+    };
+    parse_bytes(&quantity.0)
+        .filter(|bytes| *bytes >= LEAST_MEMORY_LIMIT)
+        .ok_or_else(|| {
+            CompileError::field(
+                "spec.nodeAgent.pod.resources.limits.memory",
+                format!("is {:?}", quantity.0),
+                "write a size of at least 128Mi",
+            )
+        })
+}
+
+fn check_name(field: &str, name: &str) -> Result<(), CompileError> {
+    let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if (1..=40).contains(&name.len())
+        && name.chars().all(valid)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+    {
+        return Ok(());
+    }
+    let remedy = "write at most 40 lower-case letters, digits and dashes, with a letter or digit at each end";
+    Err(CompileError::field(field, format!("is {name:?}"), remedy))
+}

@@ -1,0 +1,82 @@
+//! The agent sidecar's part of a policy.
+
+use tributary_crds::policy::{AgentSidecar, Engine, LoggingPolicySpec};
+
+use super::output::parse_buffer_size;
+use super::{check_name, compile_outputs};
+use crate::CompileError;
+use crate::pipeline::{Destination, Output, Pipeline, Place};
+use crate::quantity::parse_bytes;
+
+/// The memory limit of a sidecar whose policy sets none, as the policy's documentation says.
+const DEFAULT_MEMORY_LIMIT: u64 = 256 << 20;
+
+/// The least memory, in bytes, with which an engine reads on rather than hold its inputs back all the time.
+pub fn least_memory(engine: Engine) -> u64 {
+    match engine {
+        // Idle, it uses some 50 MiB.
+        Engine::OpenTelemetryCollector => 128 << 20,
+        // Idle, it uses some 17 MiB.
+        Engine::FluentBit => 64 << 20,
+    }
+}
+
+/// Compiles the agent sidecar's part of a policy. Which pods get one is not its business: the webhook has chosen them.
+pub fn compile(policy_name: &str, spec: &LoggingPolicySpec) -> Result<Pipeline, CompileError> {
+    let sidecar = spec.agent_sidecar.as_ref().ok_or(CompileError::NoAgentSidecar)?;
+    check_name("metadata.name", policy_name)?;
+    let mut outputs = compile_outputs("agentSidecar", &spec.outputs, sidecar.engine)?;
+    let max_size = parse_buffer_size("spec.agentSidecar.bufferSize", &sidecar.buffer_size)?;
+    for (index, output) in outputs.iter_mut().enumerate() {
+        check_output(&format!("spec.outputs[{index}]"), output, sidecar.engine)?;
+        output.buffer.max_size = max_size;
+    }
+    Ok(Pipeline {
+        policy: policy_name.to_owned(),
+        engine: sidecar.engine,
+        place: Place::Pod,
+        selection: Vec::new(),
+        outputs,
+        memory_limit: memory_limit(sidecar)?,
+    })
+}
+
+/// Refuses what only an agent on the node can do.
+fn check_output(place: &str, output: &Output, engine: Engine) -> Result<(), CompileError> {
+    if matches!(output.destination, Destination::File { .. }) {
+        return Err(CompileError::NotForSidecars {
+            field: format!("{place}.file"),
+            problem: "is a file of the node, which no pod may write",
+            remedy: "write another output, or give agentSidecar a policy of its own",
+        });
+    }
+    let authority = output.tls.as_ref().and_then(|tls| tls.ca.as_ref());
+    if engine == Engine::FluentBit && authority.is_some() {
+        return Err(CompileError::NotForSidecars {
+            field: format!("{place}.tls.caSecretRef"),
+            problem: "cannot be optional with engine FluentBit, which does not start without the file; the application would wait for it",
+            remedy: "write agentSidecar.engine: OpenTelemetryCollector",
+        });
+    }
+    Ok(())
+}
+
+fn memory_limit(sidecar: &AgentSidecar) -> Result<u64, CompileError> {
+    let Some(quantity) = sidecar
+        .resources
+        .as_ref()
+        .and_then(|resources| resources.limits.get("memory"))
+    else {
+        return Ok(DEFAULT_MEMORY_LIMIT);
+    };
+    let least = least_memory(sidecar.engine);
+    parse_bytes(&quantity.0)
+        .filter(|bytes| *bytes >= least)
+        .ok_or_else(|| {
+            CompileError::field(
+                "spec.agentSidecar.resources.limits.memory",
+                format!("is {:?}", quantity.0),
+                format!("write a size of at least {}Mi", least >> 20),
+            )
+        })
+}
