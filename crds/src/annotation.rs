@@ -157,6 +157,13 @@ impl AbsolutePath {
         Self(format!("{directory}{}", self.0))
     }
 
+    /// The same file name at a path that somebody else chose. `path` is absolute and ends in this path's file name.
+    #[must_use]
+    pub fn at(&self, path: &str) -> Self {
+        debug_assert!(path.ends_with(self.file_name()), "{path} is not of {self}");
+        Self(path.to_owned())
+    }
+
     /// The last component.
     pub fn file_name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or_default()

@@ -13,6 +13,8 @@ use crate::pod::Pod;
 pub struct Asks {
     /// Files to stream, or why the annotation was not understood.
     pub stream: Option<Result<Vec<FileSpec>, Finding>>,
+    /// Files to ship, or why the annotation was not understood.
+    pub ship: Option<Result<Vec<FileSpec>, Finding>>,
     /// Containers that push for themselves, or why the annotation was not understood.
     pub direct: Option<Result<Who, Finding>>,
     /// Which annotation of another operator was read as ours, if one was.
@@ -23,10 +25,8 @@ impl Asks {
     /// Reads the annotations.
     pub fn read(pod: &Pod<'_>) -> Self {
         let mut foreign = None;
-        let stream = match pod.annotation(annotation::STREAM) {
-            Some(value) => {
-                Some(parse_files(value).map_err(|error| not_understood(annotation::STREAM, &error)))
-            }
+        let stream = match files(pod, annotation::STREAM) {
+            Some(files) => Some(files),
             None => foreign_files(pod).map(|(key, files)| {
                 foreign = Some(read_as_ours(key));
                 files
@@ -34,6 +34,7 @@ impl Asks {
         };
         Self {
             stream,
+            ship: files(pod, annotation::SHIP),
             direct: pod.annotation(annotation::DIRECT).and_then(Who::parse),
             foreign,
         }
@@ -41,22 +42,30 @@ impl Asks {
 
     /// Whether the pod asks for nothing.
     pub fn is_empty(&self) -> bool {
-        self.stream.is_none() && self.direct.is_none()
+        !self.needs_sidecars() && self.direct.is_none()
     }
 
     /// Whether it asks for what needs a sidecar.
     pub fn needs_sidecars(&self) -> bool {
-        self.stream.is_some()
+        self.stream.is_some() || self.ship.is_some()
     }
 
     /// The annotation by which the pod asks, for what is said about all of it.
     pub fn annotation(&self) -> &'static str {
         if self.stream.is_some() {
             annotation::STREAM
+        } else if self.ship.is_some() {
+            annotation::SHIP
         } else {
             annotation::DIRECT
         }
     }
+}
+
+/// The files that an annotation of ours names.
+fn files(pod: &Pod<'_>, key: &'static str) -> Option<Result<Vec<FileSpec>, Finding>> {
+    let value = pod.annotation(key)?;
+    Some(parse_files(value).map_err(|error| not_understood(key, &error)))
 }
 
 fn not_understood(key: &'static str, error: &AnnotationError) -> Finding {

@@ -1,9 +1,10 @@
 //! The blocks of a policy that concern pods, compiled: one for each pattern that the webhook serves.
 
+use tributary_agents::sidecar::{Sidecar, compile_sidecar};
 use tributary_crds::annotation;
 use tributary_crds::output::{OtlpProtocol, Output};
 use tributary_crds::policy::{
-    self, Format, Layout, LoggingPolicySpec, MissingVolume, Multiline, MultilinePreset,
+    self, Format, Layout, LoggingPolicySpec, MissingVolume, Multiline, MultilinePreset, Position,
 };
 
 use crate::explain::Quoted;
@@ -26,6 +27,7 @@ pub trait Block: Sized {
 #[derive(Debug)]
 pub struct Blocks {
     streaming: Option<Result<Streaming, CompileError>>,
+    agent: Option<Result<Agent, CompileError>>,
     direct: Option<Result<Direct, CompileError>>,
 }
 
@@ -43,6 +45,21 @@ pub struct Streaming {
     /// The sidecar's image, if it is not the webhook's own.
     pub image: Option<String>,
     /// The sidecar's resources.
+    pub resources: SidecarResources,
+}
+
+/// What a policy's `agentSidecar` block says, with its outputs.
+#[derive(Clone, Debug)]
+pub struct Agent {
+    /// Whether an emptyDir may be created where no volume covers a file.
+    pub create_volumes: bool,
+    /// Where in the order of sidecars it starts.
+    pub position: Position,
+    /// The engine's configuration, but for the pod's files.
+    pub sidecar: Sidecar,
+    /// The agent's image.
+    pub image: String,
+    /// The agent's resources.
     pub resources: SidecarResources,
 }
 
@@ -74,6 +91,9 @@ pub enum CompileError {
         /// As it is written.
         image: String,
     },
+    /// What the engine cannot be given.
+    #[error(transparent)]
+    Agent(#[from] tributary_agents::CompileError),
     /// A block `direct` without an address.
     #[error("direct: there is no address to push to; add direct.endpoint, or an output otlp")]
     NoEndpoint,
@@ -89,9 +109,13 @@ pub enum CompileError {
 
 impl Blocks {
     /// Compiles the blocks that a policy has.
-    pub fn compile(_policy: &str, spec: &LoggingPolicySpec) -> Self {
+    pub fn compile(policy: &str, spec: &LoggingPolicySpec) -> Self {
         Self {
             streaming: spec.streaming_sidecar.as_ref().map(Streaming::compile),
+            agent: spec
+                .agent_sidecar
+                .as_ref()
+                .map(|block| Agent::compile(policy, block, spec)),
             direct: spec
                 .direct
                 .as_ref()
@@ -101,7 +125,9 @@ impl Blocks {
 
     /// Whether one of them cannot be used.
     pub fn any_broken(&self) -> bool {
-        matches!(self.streaming, Some(Err(_))) || matches!(self.direct, Some(Err(_)))
+        matches!(self.streaming, Some(Err(_)))
+            || matches!(self.agent, Some(Err(_)))
+            || matches!(self.direct, Some(Err(_)))
     }
 }
 
@@ -125,6 +151,35 @@ impl Streaming {
             format: block.format,
             multiline: multiline.map_err(|problem| CompileError::Multiline { field, problem })?,
             image: image(field, block.image.as_deref())?,
+            resources: SidecarResources::compile(block.resources.as_ref())
+                .map_err(|problem| CompileError::Resources { field, problem })?,
+        })
+    }
+}
+
+impl Block for Agent {
+    const FIELD: &'static str = "agentSidecar";
+    const GIVES: &'static str = "agent sidecars";
+    const ANNOTATION: &'static str = annotation::SHIP;
+
+    fn of(blocks: &Blocks) -> Option<&Result<Self, CompileError>> {
+        blocks.agent.as_ref()
+    }
+}
+
+impl Agent {
+    fn compile(
+        policy: &str,
+        block: &policy::AgentSidecar,
+        spec: &LoggingPolicySpec,
+    ) -> Result<Self, CompileError> {
+        let field = Self::FIELD;
+        let image = image(field, block.image.as_deref())?;
+        Ok(Self {
+            create_volumes: block.missing_volume == MissingVolume::CreateEmptyDir,
+            position: block.position,
+            sidecar: compile_sidecar(policy, spec)?,
+            image: image.unwrap_or_else(|| block.engine.default_image().to_owned()),
             resources: SidecarResources::compile(block.resources.as_ref())
                 .map_err(|problem| CompileError::Resources { field, problem })?,
         })

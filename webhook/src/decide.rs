@@ -5,8 +5,7 @@ use tributary_crds::selection::Labels;
 use tributary_crds::{Reason, annotation};
 
 use crate::asks::Asks;
-use crate::blocks::{Block, Direct, Streaming};
-use crate::direct;
+use crate::blocks::{Agent, Block, Direct, Streaming};
 use crate::explain::{Finding, InjectionResult};
 use crate::files::new_volumes::NewVolume;
 use crate::files::{self, Request};
@@ -14,7 +13,7 @@ use crate::options::{self, LeftAlone, Options};
 use crate::patch::PatchBuilder;
 use crate::pod::{DEFAULT_CONTAINER, Pod, PodError};
 use crate::policies::{Chosen, Namespace, PolicyIndex};
-use crate::streaming;
+use crate::{agent, direct, streaming};
 
 /// What all annotations of an object may hold together, in bytes (the API server's limit).
 const MAX_ANNOTATIONS: usize = 256 * 1024;
@@ -77,27 +76,31 @@ pub fn inject(
     let options = Options::read(&pod);
     let mut served = Served::new(&pod, namespace, policies);
     let stream = served.by::<Streaming, _>(asks.stream);
-    let requests: Vec<Request<'_>> = stream
-        .iter()
-        .map(|(files, chosen)| Request {
-            annotation: annotation::STREAM,
-            files,
-            create_volumes: options.create_volumes || chosen.block.create_volumes,
-        })
-        .collect();
+    let ship = served.by::<Agent, _>(asks.ship);
     let direct = served.by::<Direct, _>(asks.direct);
+    let create = |block_creates: bool| options.create_volumes || block_creates;
+    let to_stream = stream.as_ref().map(|(files, chosen)| Request {
+        annotation: annotation::STREAM,
+        files,
+        create_volumes: create(chosen.block.create_volumes),
+    });
+    let to_ship = ship.as_ref().map(|(files, chosen)| Request {
+        annotation: annotation::SHIP,
+        files,
+        create_volumes: create(chosen.block.create_volumes),
+    });
+    let requests: Vec<Request<'_>> = to_stream.into_iter().chain(to_ship).collect();
     let (found, new_volumes) = files::find(&pod, &requests);
     let mut found = found.into_iter();
-    let streaming = stream.as_ref().zip(found.next()).map(|((_, chosen), wanted)| {
-        streaming::Plan::new(
-            &pod,
-            wanted,
-            chosen,
-            &options,
-            &config.streamer_image,
-            &new_volumes,
-        )
+    let streaming = stream.as_ref().and_then(|(_, chosen)| {
+        let wanted = found.next()?;
+        let image = &config.streamer_image;
+        let plan = streaming::Plan::new(&pod, wanted, chosen, &options, image, &new_volumes);
+        Some(plan)
     });
+    let agent = ship
+        .as_ref()
+        .and_then(|(_, chosen)| Some(agent::Plan::new(&pod, found.next()?, chosen, &options)));
     let mut notes: Vec<Finding> = asks.foreign.into_iter().chain(served.refusals).collect();
     notes.extend(options.problems.iter().cloned());
     Ok(Plan {
@@ -105,6 +108,7 @@ pub fn inject(
         notes,
         new_volumes,
         streaming,
+        agent,
         direct: direct.map(|(who, chosen)| direct::Plan::new(&pod, &who, &chosen)),
     }
     .decision())
@@ -154,6 +158,7 @@ struct Plan<'p> {
     notes: Vec<Finding>,
     new_volumes: Vec<NewVolume>,
     streaming: Option<streaming::Plan<'p>>,
+    agent: Option<agent::Plan<'p>>,
     direct: Option<direct::Plan<'p>>,
 }
 
@@ -171,6 +176,12 @@ impl Plan<'_> {
             decision.result.policy = streaming.policy().map(str::to_owned);
             decision.result.files = streaming.results();
         }
+        if let Some(agent) = &mut self.agent {
+            self.notes.append(&mut agent.notes);
+            findings.extend(agent.findings());
+            decision.reasons.extend(agent.reasons());
+            decision.result.agent = Some(agent.result());
+        }
         if let Some(direct) = &mut self.direct {
             self.notes.append(&mut direct.notes);
             decision.reasons.extend(direct.reasons());
@@ -184,37 +195,51 @@ impl Plan<'_> {
             .filter(|finding| finding.is_warning())
             .map(Finding::warning)
             .collect();
-        decision.result.pod = self.notes;
+        decision.result.pod = std::mem::take(&mut self.notes);
+        decision.patch = self.patch(&decision.result);
+        decision
+    }
 
-        let mut patch = PatchBuilder::new(self.pod);
+    /// The changes. Those that name containers by their indices come before those that shift them.
+    fn patch(self, result: &InjectionResult) -> Patch {
+        let pod = self.pod;
+        let mut patch = PatchBuilder::new(pod);
         for volume in &self.new_volumes {
             patch.new_volume(volume);
         }
         if let Some(direct) = &self.direct {
-            direct.apply(self.pod, &mut patch);
+            direct.apply(pod, &mut patch);
         }
-        let has_sidecars = self.streaming.as_ref().is_some_and(streaming::Plan::has_sidecars);
-        if let Some(streaming) = self.streaming {
-            streaming.apply(self.pod, &mut patch, 0);
+        let streams = self.streaming.as_ref().is_some_and(streaming::Plan::has_sidecars);
+        let ships = self.agent.as_ref().is_some_and(agent::Plan::has_sidecar);
+        if let Some(agent) = &self.agent {
+            agent.apply(pod, &mut patch);
         }
-        if has_sidecars {
-            name_default_container(&mut patch, self.pod);
+        let added = self
+            .streaming
+            .map_or(0, |streaming| streaming.apply(pod, &mut patch));
+        if let Some((index, container)) = self.agent.and_then(|agent| agent.addition(pod, added)) {
+            patch.init_container(index, container);
         }
-        annotate_result(&mut patch, self.pod, &decision.result);
-        decision.patch = patch.build();
-        decision
+        if streams || ships {
+            name_default_container(&mut patch, pod);
+        }
+        annotate_result(&mut patch, pod, result);
+        patch.build()
     }
 
     fn outcome(&self) -> Outcome {
-        let (streaming, direct) = (self.streaming.as_ref(), self.direct.as_ref());
-        if streaming.is_some_and(streaming::Plan::adds) || direct.is_some_and(direct::Plan::adds) {
-            Outcome::Injected
-        } else if streaming.is_some_and(streaming::Plan::has_sidecars)
-            || direct.is_some_and(direct::Plan::serves)
-        {
-            Outcome::Unchanged
-        } else {
-            Outcome::Skipped
+        let (streaming, agent, direct) = (self.streaming.as_ref(), self.agent.as_ref(), self.direct.as_ref());
+        let adds = streaming.is_some_and(streaming::Plan::adds)
+            || agent.is_some_and(agent::Plan::adds)
+            || direct.is_some_and(direct::Plan::adds);
+        let has = streaming.is_some_and(streaming::Plan::has_sidecars)
+            || agent.is_some_and(agent::Plan::has_sidecar)
+            || direct.is_some_and(direct::Plan::serves);
+        match (adds, has) {
+            (true, _) => Outcome::Injected,
+            (false, true) => Outcome::Unchanged,
+            (false, false) => Outcome::Skipped,
         }
     }
 }
@@ -260,15 +285,10 @@ impl Decision {
 /// Sets the result, unless the pod carries it already or it would make the pod too large; the warnings say the same.
 fn annotate_result(patch: &mut PatchBuilder, pod: &Pod<'_>, result: &InjectionResult) {
     let value = result.to_annotation();
-    let held: usize = pod
-        .metadata
-        .annotations
-        .iter()
-        .flatten()
-        .map(|(key, value)| key.len() + value.len())
-        .sum();
-    let ours = annotation::RESULT.len() + value.len() + DEFAULT_CONTAINER.len() + 63;
-    if pod.annotation(annotation::RESULT) != Some(&value) && held + ours <= MAX_ANNOTATIONS {
+    let ours = annotation::RESULT.len() + value.len();
+    if pod.annotation(annotation::RESULT) != Some(&value)
+        && patch.annotation_bytes() + ours <= MAX_ANNOTATIONS
+    {
         patch.annotation(annotation::RESULT, &value);
     }
 }

@@ -332,7 +332,10 @@ mod tests {
 
     #[test]
     fn a_second_look_finds_its_own_work() {
-        let (once, _) = planned(r#"{"metadata":{},"spec":{"containers":[{"name":"app"}]}}"#, &Who::All);
+        let (once, _) = planned(
+            r#"{"metadata":{},"spec":{"containers":[{"name":"app"}]}}"#,
+            &Who::All,
+        );
         let (twice, notes) = planned(&once.to_string(), &Who::All);
         assert_eq!((&once, notes), (&twice, vec![]));
     }

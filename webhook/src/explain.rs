@@ -126,6 +126,16 @@ impl FileResult {
     }
 }
 
+/// What became of the files that an agent in the pod is to ship.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AgentResult {
+    /// The policy under which it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// What became of each file.
+    pub files: Vec<FileResult>,
+}
+
 /// Which containers push for themselves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DirectResult {
@@ -144,6 +154,9 @@ pub struct InjectionResult {
     /// What became of each file.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileResult>,
+    /// What became of the files that an agent in the pod is to ship.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentResult>,
     /// Which containers push for themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub direct: Option<DirectResult>,

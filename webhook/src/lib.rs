@@ -4,6 +4,7 @@
 //! [`decide::inject`] is the whole decision, as a pure function; the rest reads reviews, keeps policies at hand and serves.
 
 mod admin;
+mod agent;
 mod asks;
 mod blocks;
 pub mod cluster_state;

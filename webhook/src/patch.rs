@@ -14,6 +14,7 @@ use crate::pod::{ContainerList, ContainerRef, Pod};
 pub struct PatchBuilder {
     operations: Vec<PatchOperation>,
     present: BTreeSet<PointerBuf>,
+    annotation_bytes: usize,
 }
 
 impl PatchBuilder {
@@ -36,15 +37,23 @@ impl PatchBuilder {
             let env = ["spec", container.list.field(), &index, "env"];
             note(container.container.env.is_some(), &env);
         }
+        let annotations = pod.metadata.annotations.iter().flatten();
         Self {
             operations: Vec::new(),
             present,
+            annotation_bytes: annotations.map(|(key, value)| key.len() + value.len()).sum(),
         }
     }
 
     /// Sets an annotation.
     pub fn annotation(&mut self, key: &str, value: &str) {
+        self.annotation_bytes += key.len() + value.len();
         self.entry("annotations", key, value);
+    }
+
+    /// What all annotations hold together with those that were set, in bytes; what was replaced counts too.
+    pub fn annotation_bytes(&self) -> usize {
+        self.annotation_bytes
     }
 
     /// Sets a label.
@@ -58,6 +67,21 @@ impl PatchBuilder {
         if present.is_none_or(|present| present != value) {
             self.label(key, value);
         }
+    }
+
+    /// Sets an annotation, unless the pod has it with this value.
+    pub fn annotation_unless_equal(&mut self, pod: &Pod<'_>, key: &str, value: &str) {
+        if pod.annotation(key) != Some(value) {
+            self.annotation(key, value);
+        }
+    }
+
+    /// Mounts a volume in a container that the pod has. Call it before [`Self::init_container`], which shifts indices.
+    pub fn mount(&mut self, container: ContainerRef<'_>, mount: Value) {
+        let at = container.index.to_string();
+        let mounts = PointerBuf::from_tokens(["spec", container.list.field(), &at, "volumeMounts"]);
+        self.parent(&mounts, json!([]));
+        self.add(&mounts, "-", mount);
     }
 
     /// Adds a volume.

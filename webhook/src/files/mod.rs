@@ -7,9 +7,10 @@ mod sub_path_expr;
 pub mod target;
 pub mod volumes;
 
+use tributary_crds::Reason;
 use tributary_crds::annotation::FileSpec;
 
-use crate::explain::Finding;
+use crate::explain::{Finding, Quoted};
 use crate::pod::Pod;
 
 use access::Access;
@@ -44,6 +45,22 @@ impl Wanted<'_> {
         let named = || self.spec.container.as_deref().unwrap_or_default();
         self.target
             .map_or_else(named, |target| &target.container.container.name)
+    }
+
+    /// What is to be said about the file.
+    pub fn finding(&self) -> Option<Finding> {
+        match &self.access {
+            Err(finding) => Some(finding.clone()),
+            Ok(access) if access.is_in_created_volume() => Some(Finding::new(
+                Reason::VolumeCreated,
+                format!(
+                    "{} got an emptyDir at its directory",
+                    Quoted(self.spec.path.as_str())
+                ),
+                "it hides what the image has there; if that matters, declare a volume and mount it where the application writes",
+            )),
+            Ok(_) => None,
+        }
     }
 }
 

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use sha2::{Digest, Sha256};
 use tributary_crds::annotation::AbsolutePath;
 
+use crate::files::access::{Access, Part};
+
 /// The prefix of every sidecar's name.
 const SIDECAR: &str = "stream-";
 /// The prefix of every volume that is created.
@@ -45,9 +47,19 @@ fn volume_candidates<'f>(container: &'f str, directory: &'f str) -> impl Iterato
     )
 }
 
-/// The names that the volume for positions may have, best first, without end.
-pub fn positions_candidates() -> impl Iterator<Item = String> {
-    candidates(VOLUME, Stem::of("positions"), "", "")
+/// The names that a volume for a sidecar's own use may have, best first, without end.
+pub fn own_volume_candidates(purpose: &'static str) -> impl Iterator<Item = String> {
+    candidates(VOLUME, Stem::of(purpose), "", "")
+}
+
+/// The name of the directory at which an agent mounts a part of a volume: one for each.
+pub fn mount(access: &Access) -> String {
+    match &access.part {
+        Part::Whole => access.volume.clone(),
+        Part::SubPath(part) | Part::SubPathExpr(part, _) => {
+            format!("{}-{}", access.volume, hash(&access.volume, part, 0))
+        }
+    }
 }
 
 /// A name to propose for a volume that a pod's author may add.

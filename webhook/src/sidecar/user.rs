@@ -74,6 +74,35 @@ pub fn of_sidecar(
     )
 }
 
+/// The user of a sidecar for the files of several containers: that of the first. Warnings are for those containers whose files
+/// it may not be able to read.
+pub fn of_shared_sidecar(
+    pod: &Pod<'_>,
+    files: &[(&Container<'_>, &Access)],
+    run_as: Option<RunAs>,
+) -> (RunAs, Vec<Finding>) {
+    let mut user = None;
+    let mut warnings: Vec<Finding> = Vec::new();
+    for (application, access) in files {
+        let (own, warning) = of_sidecar(pod, application, &[access], run_as);
+        let first = *user.get_or_insert(own);
+        let differs = || {
+            let message = format!(
+                "container {} runs as {}, and the sidecar as {}",
+                application.name, own.user, first.user
+            );
+            let remedy = format!(
+                "it reads only files that everyone may read; if yours are not, annotate {}: UID[:GID]",
+                annotation::RUN_AS
+            );
+            Finding::new(Reason::MayNotRead, message, remedy)
+        };
+        let warning = warning.or_else(|| (own != first).then(differs));
+        warnings.extend(warning.filter(|warning| !warnings.contains(warning)));
+    }
+    (user.unwrap_or_default(), warnings)
+}
+
 fn of_application(pod: &Pod<'_>, container: &Container<'_>) -> ApplicationUser {
     let contexts = [
         container.security_context.as_ref(),

@@ -9,7 +9,7 @@ use tributary_crds::names::label;
 use tributary_crds::policy::{Format, Layout};
 
 use crate::blocks::Streaming;
-use crate::explain::{FileResult, Finding, Quoted};
+use crate::explain::{FileResult, Finding};
 use crate::files::Wanted;
 use crate::files::access::Access;
 use crate::files::new_volumes::NewVolume;
@@ -158,30 +158,33 @@ impl<'p> Plan<'p> {
 
     /// What is to be said about files.
     pub fn findings(&self) -> impl Iterator<Item = Finding> {
-        self.files.iter().filter_map(File::finding)
+        self.files.iter().filter_map(|file| file.wanted.finding())
     }
 
     /// A reason for each file, for metrics.
     pub fn reasons(&self) -> impl Iterator<Item = Reason> {
         self.files.iter().map(|file| match &file.sidecar {
             Some(sidecar) if sidecar.exists => Reason::AlreadyInjected,
-            _ => file.finding().map_or(Reason::Injected, |finding| finding.reason),
+            _ => file
+                .wanted
+                .finding()
+                .map_or(Reason::Injected, |finding| finding.reason),
         })
     }
 
-    /// Makes the changes. Sidecars come first in `spec.initContainers`, from `at` on; returns where they end.
-    pub fn apply(self, pod: &Pod<'_>, patch: &mut PatchBuilder, at: usize) -> usize {
+    /// Makes the changes. Sidecars come first in `spec.initContainers`; returns how many are added.
+    pub fn apply(self, pod: &Pod<'_>, patch: &mut PatchBuilder) -> usize {
         if self.positions.is_missing(self.adds()) {
             patch.empty_dir(&self.positions.name);
         }
         if self.has_sidecars() {
             patch.label_unless_equal(pod, label::STREAMING, self.policy);
         }
-        let end = at + self.additions.len();
-        for (index, addition) in (at..).zip(self.additions) {
+        let added = self.additions.len();
+        for (index, addition) in self.additions.into_iter().enumerate() {
             patch.init_container(index, addition);
         }
-        end
+        added
     }
 }
 
@@ -309,27 +312,11 @@ fn first_free(
 }
 
 impl File<'_> {
-    /// What is to be said about the file.
-    fn finding(&self) -> Option<Finding> {
-        match &self.wanted.access {
-            Err(finding) => Some(finding.clone()),
-            Ok(access) if access.is_in_created_volume() => Some(Finding::new(
-                Reason::VolumeCreated,
-                format!(
-                    "{} got an emptyDir at its directory",
-                    Quoted(self.wanted.spec.path.as_str())
-                ),
-                "it hides what the image has there; if that matters, declare a volume and mount it where the application writes",
-            )),
-            Ok(_) => None,
-        }
-    }
-
     fn result(&self) -> FileResult {
         FileResult::new(
             &self.wanted,
             self.sidecar.as_ref().map(|sidecar| sidecar.name.as_str()),
-            self.finding().as_ref(),
+            self.wanted.finding().as_ref(),
         )
     }
 }

@@ -20,7 +20,7 @@ impl PositionsVolume {
     pub fn of(pod: &Pod<'_>, new: &[NewVolume]) -> Self {
         let in_use = mounts_of_sidecars(pod).map(|mount| mount.name.clone());
         let mut usable = in_use
-            .chain(names::positions_candidates())
+            .chain(names::own_volume_candidates("positions"))
             .filter(|name| is_free_or_ours(pod, name) && new.iter().all(|volume| volume.name != *name));
         let name = usable
             .next()

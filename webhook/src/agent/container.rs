@@ -1,0 +1,201 @@
+//! The agent sidecar: a native sidecar with the policy's engine, and the volumes that it needs.
+
+use k8s_openapi::api::core::v1::{
+    Container as CoreContainer, EnvVar, EnvVarSource, Lifecycle, LifecycleHandler, ObjectFieldSelector,
+    ResourceRequirements, SecretKeySelector, SleepAction, VolumeMount,
+};
+use serde_json::{Value, json};
+use tributary_agents::config::CONFIG_DIRECTORY;
+use tributary_agents::sidecar::{SidecarConfig, SidecarDocument};
+
+use crate::files::access::{Access, Part};
+use crate::pod::Pod;
+use crate::sidecar::user::RunAs;
+use crate::sidecar::{AGENT, names, security};
+
+/// The agent sidecar.
+#[derive(Debug)]
+pub struct AgentSidecar<'s> {
+    /// The agent's image.
+    pub image: &'s str,
+    /// What it runs with.
+    pub config: &'s SidecarConfig,
+    /// Where the files are; no mount is within another.
+    pub files: &'s [Access],
+    /// Its other volumes.
+    pub volumes: &'s Volumes,
+    /// Whom it runs as.
+    pub user: RunAs,
+    /// CPU, memory and disk; `None` leaves them to the pod's own.
+    pub resources: Option<ResourceRequirements>,
+}
+
+impl AgentSidecar<'_> {
+    /// The container, as an entry of `spec.initContainers`. It meets the Pod Security Standard `restricted`.
+    pub fn container(&self) -> Value {
+        // An application that ends by itself ends its pod: the agent then gets a moment to read what was written last.
+        let wait = LifecycleHandler {
+            sleep: Some(SleepAction {
+                seconds: self.config.drain_seconds.into(),
+            }),
+            ..LifecycleHandler::default()
+        };
+        let container = CoreContainer {
+            name: AGENT.to_owned(),
+            image: Some(self.image.to_owned()),
+            image_pull_policy: Some("IfNotPresent".to_owned()),
+            args: Some(self.config.args.clone()),
+            env: Some(self.env()),
+            lifecycle: Some(Lifecycle {
+                pre_stop: Some(wait),
+                ..Lifecycle::default()
+            }),
+            resources: self.resources.clone(),
+            restart_policy: Some("Always".to_owned()),
+            security_context: Some(security::restricted(self.user)),
+            termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
+            volume_mounts: Some(self.mounts()),
+            ..CoreContainer::default()
+        };
+        json!(container)
+    }
+
+    fn env(&self) -> Vec<EnvVar> {
+        let config = self.config;
+        let plain = config.env.iter().map(|(name, value)| EnvVar {
+            name: name.clone(),
+            // Kubernetes replaces $(NAME) there, and takes two dollar signs for one.
+            value: Some(value.replace('$', "$$")),
+            value_from: None,
+        });
+        let fields = config.field_env.iter().map(|(name, field)| {
+            from(
+                name,
+                EnvVarSource {
+                    field_ref: Some(field_of_pod(field)),
+                    ..EnvVarSource::default()
+                },
+            )
+        });
+        let secrets = config.secret_env.iter().map(|(name, key)| {
+            let key = SecretKeySelector {
+                name: key.name.clone(),
+                key: key.key.clone(),
+                // A Secret that is not there keeps the agent from shipping, and nothing else.
+                optional: Some(true),
+            };
+            from(
+                name,
+                EnvVarSource {
+                    secret_key_ref: Some(key),
+                    ..EnvVarSource::default()
+                },
+            )
+        });
+        let mut env: Vec<EnvVar> = plain.chain(fields).chain(secrets).collect();
+        for file in self.files {
+            if let Part::SubPathExpr(_, variables) = &file.part {
+                let missing: Vec<EnvVar> = variables.iter().filter(|v| !env.contains(v)).cloned().collect();
+                env.extend(missing);
+            }
+        }
+        env
+    }
+
+    fn mounts(&self) -> Vec<VolumeMount> {
+        let mut mounts: Vec<VolumeMount> = Vec::new();
+        for file in self.files {
+            let mount = file.mount();
+            if !mounts.contains(&mount) {
+                mounts.push(mount);
+            }
+        }
+        let own = |name: &str, path: &str, read_only| VolumeMount {
+            name: name.to_owned(),
+            mount_path: path.to_owned(),
+            read_only,
+            ..VolumeMount::default()
+        };
+        mounts.push(own(&self.volumes.config.name, CONFIG_DIRECTORY, Some(true)));
+        mounts.push(own(&self.volumes.state.name, &self.config.state_directory, None));
+        mounts
+    }
+}
+
+fn from(name: &str, source: EnvVarSource) -> EnvVar {
+    EnvVar {
+        name: name.to_owned(),
+        value: None,
+        value_from: Some(source),
+    }
+}
+
+fn field_of_pod(path: &str) -> ObjectFieldSelector {
+    ObjectFieldSelector {
+        api_version: Some("v1".to_owned()),
+        field_path: path.to_owned(),
+    }
+}
+
+/// The volumes of an agent sidecar.
+#[derive(Debug)]
+pub struct Volumes {
+    config: Own,
+    state: Own,
+}
+
+/// A volume that is only for the agent.
+#[derive(Debug)]
+struct Own {
+    name: String,
+    declared: bool,
+}
+
+impl Volumes {
+    /// Those that the pod's agent mounts already, or else names that are free.
+    pub fn of(pod: &Pod<'_>, config: &SidecarConfig) -> Self {
+        Self {
+            config: Own::of(pod, "agent-config", CONFIG_DIRECTORY),
+            state: Own::of(pod, "agent-state", &config.state_directory),
+        }
+    }
+
+    /// Those that the pod does not declare.
+    pub fn missing(&self, config: &SidecarConfig) -> Vec<Value> {
+        let mut missing = Vec::new();
+        if !self.config.declared {
+            let item = |document: &SidecarDocument| {
+                let field = field_of_pod(&format!("metadata.annotations['{}']", document.annotation));
+                json!({"path": document.file_name, "fieldRef": field})
+            };
+            let items: Vec<Value> = config.documents.iter().map(item).collect();
+            missing.push(json!({"name": self.config.name, "downwardAPI": {"items": items}}));
+        }
+        if !self.state.declared {
+            missing.push(json!({"name": self.state.name, "emptyDir": {}}));
+        }
+        missing
+    }
+}
+
+impl Own {
+    fn of(pod: &Pod<'_>, purpose: &'static str, path: &str) -> Self {
+        let agent = pod.all_containers().find(|c| c.container.is_agent_sidecar());
+        let mounted = agent
+            .into_iter()
+            .flat_map(|agent| agent.container.mounts())
+            .find(|mount| mount.mount_path == path)
+            .map(|mount| mount.name.clone());
+        let is_free = |name: &String| {
+            let mut mounts = pod.all_containers().flat_map(|c| c.container.mounts());
+            pod.volume(name).is_none() && mounts.all(|mount| mount.name != *name)
+        };
+        let name = mounted
+            .or_else(|| names::own_volume_candidates(purpose).find(is_free))
+            .expect("candidates have no end, and a pod's volumes do");
+        Self {
+            declared: pod.volume(&name).is_some(),
+            name,
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Pattern 3: a log agent in the pod that ships files to the policy's outputs.
+
+mod container;
+
+use serde_json::{Value, json};
+use tributary_agents::sidecar::{SidecarConfig, SidecarFile, SidecarPod};
+use tributary_crds::names::{DOMAIN, label};
+use tributary_crds::policy::Position;
+use tributary_crds::selection::Labels;
+use tributary_crds::{Reason, annotation};
+
+use crate::blocks::Agent;
+use crate::explain::{AgentResult, FileResult, Finding};
+use crate::files::Wanted;
+use crate::files::access::Access;
+use crate::options::Options;
+use crate::patch::PatchBuilder;
+use crate::pod::{Container, ContainerRef, Mount, Pod};
+use crate::policies::Chosen;
+use crate::sidecar::{AGENT, names, user};
+
+use container::{AgentSidecar, Volumes};
+
+/// Longest configuration in bytes: half of what all annotations of an object may hold together.
+const MAX_CONFIG: usize = 128 * 1024;
+
+/// What is to be done for the files that a pod wants shipped.
+#[derive(Debug)]
+pub struct Plan<'p> {
+    policy: &'p str,
+    block: &'p Agent,
+    /// In the annotation's order.
+    files: Vec<Wanted<'p>>,
+    /// What the agent runs with; `None` when there is no file that it could ship.
+    work: Option<Work<'p>>,
+    /// What is so of the pod as a whole.
+    pub notes: Vec<Finding>,
+}
+
+/// The agent of one pod.
+#[derive(Debug)]
+struct Work<'p> {
+    config: SidecarConfig,
+    volumes: Volumes,
+    /// The agent that the pod has already.
+    present: Option<ContainerRef<'p>>,
+    /// The container to add, or the one that the pod's should be.
+    container: Value,
+}
+
+impl<'p> Plan<'p> {
+    /// Plans the agent.
+    pub fn new(
+        pod: &'p Pod<'p>,
+        files: Vec<Wanted<'p>>,
+        chosen: &Chosen<'p, Agent>,
+        options: &Options,
+    ) -> Self {
+        let mut plan = Self {
+            policy: chosen.name,
+            block: chosen.block,
+            files,
+            work: None,
+            notes: Vec::new(),
+        };
+        match plan.work(pod, options) {
+            Ok(work) => plan.work = work,
+            Err(finding) => {
+                let finding = finding.about(annotation::SHIP);
+                for file in plan.files.iter_mut().filter(|file| file.access.is_ok()) {
+                    file.access = Err(finding.clone());
+                }
+            }
+        }
+        plan
+    }
+
+    fn work(&mut self, pod: &'p Pod<'p>, options: &Options) -> Result<Option<Work<'p>>, Finding> {
+        let found: Vec<_> = self
+            .files
+            .iter()
+            .filter_map(|file| Some((file, file.target?, file.access.as_ref().ok()?)))
+            .collect();
+        if found.is_empty() {
+            return Ok(None);
+        }
+        let accesses: Vec<Access> = found.iter().map(|(_, _, access)| apart(access)).collect();
+        let files: Vec<SidecarFile> = found
+            .iter()
+            .zip(&accesses)
+            .map(|((file, target, _), access)| SidecarFile {
+                container: target.container.container.name.clone(),
+                path: access.path.clone(),
+                shown_path: file.spec.path.clone(),
+                from_end: access.outlives_pod,
+            })
+            .collect();
+        let resources = options
+            .resources
+            .as_ref()
+            .unwrap_or(&self.block.resources)
+            .for_pod(pod);
+        let asked = SidecarPod {
+            files,
+            labels: labels(pod),
+            memory_limit: None,
+        };
+        let config = self.block.sidecar.render(&asked).map_err(|error| {
+            let remedy = "correct that, or the policy";
+            Finding::new(Reason::PolicyNotUsable, error.to_string(), remedy)
+        })?;
+        let length: usize = config.documents.iter().map(|document| document.text.len()).sum();
+        if length > MAX_CONFIG {
+            let message = format!("the agent's configuration has {length} bytes, {MAX_CONFIG} at most");
+            let remedy = "name fewer files or use a pattern, or give the policy fewer outputs";
+            return Err(Finding::new(Reason::ConfigTooLarge, message, remedy));
+        }
+        let applications: Vec<_> = found
+            .iter()
+            .zip(&accesses)
+            .map(|((_, target, _), access)| (target.container.container, access))
+            .collect();
+        let (user, warnings) = user::of_shared_sidecar(pod, &applications, options.run_as);
+        self.notes.extend(
+            warnings
+                .into_iter()
+                .map(|warning| warning.about(annotation::SHIP)),
+        );
+        let volumes = Volumes::of(pod, &config);
+        let container = AgentSidecar {
+            image: &self.block.image,
+            config: &config,
+            files: &accesses,
+            volumes: &volumes,
+            user,
+            resources,
+        }
+        .container();
+        Ok(Some(Work {
+            present: pod.all_containers().find(|c| c.container.is_agent_sidecar()),
+            config,
+            volumes,
+            container,
+        }))
+    }
+
+    /// Whether the pod has an agent, now or from before.
+    pub fn has_sidecar(&self) -> bool {
+        self.work.is_some()
+    }
+
+    /// Whether the agent is to be added.
+    pub fn adds(&self) -> bool {
+        self.work.as_ref().is_some_and(|work| work.present.is_none())
+    }
+
+    /// What became of each file.
+    pub fn result(&self) -> AgentResult {
+        let sidecar = self.work.as_ref().map(|_| AGENT);
+        AgentResult {
+            policy: self.work.as_ref().map(|_| self.policy.to_owned()),
+            files: self
+                .files
+                .iter()
+                .map(|file| {
+                    FileResult::new(
+                        file,
+                        sidecar.filter(|_| file.access.is_ok()),
+                        file.finding().as_ref(),
+                    )
+                })
+                .collect(),
+        }
+    }
+
+    /// What is to be said about files.
+    pub fn findings(&self) -> impl Iterator<Item = Finding> {
+        self.files.iter().filter_map(Wanted::finding)
+    }
+
+    /// A reason for each file, for metrics.
+    pub fn reasons(&self) -> impl Iterator<Item = Reason> {
+        let done = if self.adds() {
+            Reason::Injected
+        } else {
+            Reason::AlreadyInjected
+        };
+        self.files
+            .iter()
+            .map(move |file| file.finding().map_or(done, |finding| finding.reason))
+    }
+
+    /// Makes the changes that leave indices as they are: volumes, annotations, labels, and what the pod's agent lacks.
+    pub fn apply(&self, pod: &Pod<'_>, patch: &mut PatchBuilder) {
+        let Some(work) = &self.work else {
+            return;
+        };
+        for volume in work.volumes.missing(&work.config) {
+            patch.volume(volume);
+        }
+        for document in &work.config.documents {
+            patch.annotation_unless_equal(pod, document.annotation, &document.text);
+        }
+        patch.label_unless_equal(pod, label::AGENT, self.policy);
+        patch.label_unless_equal(pod, label::AGENT_REVISION, self.block.sidecar.revision());
+        let Some(present) = work.present else {
+            return;
+        };
+        // A file that another webhook gave a volume since: the configuration has it, and the agent must see it.
+        for mount in work.container["volumeMounts"].as_array().into_iter().flatten() {
+            let has = |there: &Mount| mount["mountPath"] == json!(there.mount_path);
+            if !present.container.mounts().iter().any(has) {
+                patch.mount(present, mount.clone());
+            }
+        }
+    }
+
+    /// The container to add, and its index among the init containers that the pod has, of which the first `added` are new.
+    pub fn addition(self, pod: &Pod<'_>, added: usize) -> Option<(usize, Value)> {
+        let work = self.work.filter(|work| work.present.is_none())?;
+        let after_sidecars = || {
+            let inits = pod.init_containers();
+            inits
+                .iter()
+                .rposition(Container::is_native_sidecar)
+                .map_or(0, |last| last + 1)
+        };
+        let index = match self.block.position {
+            Position::First => 0,
+            Position::Last => after_sidecars(),
+        };
+        Some((added + index, work.container))
+    }
+}
+
+/// The labels that records carry: the pod's own, without what is added here, so that a second look finds the same.
+fn labels(pod: &Pod<'_>) -> Labels {
+    let own = |key: &str| key.split('/').next() != Some(DOMAIN);
+    let labels = pod.metadata.labels.iter().flatten();
+    labels
+        .filter(|(key, _)| own(key))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}
+
+/// The same part of a volume, mounted where no other mount can be within it or around it: an agent sees the files of several
+/// containers, which may have different things at the same path.
+fn apart(access: &Access) -> Access {
+    let mount_path = format!(
+        "{}/{}",
+        crate::files::directories::ELSEWHERE,
+        names::mount(access)
+    );
+    let below = access.path.as_str().strip_prefix(&access.mount_path);
+    Access {
+        path: access
+            .path
+            .at(&format!("{mount_path}{}", below.unwrap_or_default())),
+        mount_path,
+        ..access.clone()
+    }
+}
