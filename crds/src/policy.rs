@@ -37,7 +37,7 @@ use crate::status::LoggingPolicyStatus;
     printcolumn(name = "Engine", type_ = "string", json_path = ".status.nodeAgent.engine"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Nodes", type_ = "string", json_path = ".status.nodeAgent.nodes"),
-    printcolumn(name = "Injected", type_ = "integer", json_path = ".status.injection.streaming"),
+    printcolumn(name = "Injected", type_ = "string", json_path = ".status.injection.pods"),
     printcolumn(name = "Outputs", type_ = "string", json_path = ".spec.outputs[*].name", priority = 1),
     printcolumn(
         name = "Reason",

@@ -49,6 +49,9 @@ pub struct NodeAgentStatus {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct InjectionStatus {
+    /// Pods that have all that they ask of this policy and pods that ask, as `served/asking`.
+    #[serde(default)]
+    pub pods: String,
     /// Pods that carry streaming sidecars.
     #[serde(default)]
     pub streaming: i64,

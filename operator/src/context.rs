@@ -50,8 +50,6 @@ pub struct Memory {
     pub begun: Option<Instant>,
     /// Reconciliations that failed since the last that did not.
     pub failures: u32,
-    /// The last count of injected pods.
-    pub injected: Option<(Instant, i64)>,
     /// The rollout as it last changed.
     pub progress: Option<(Instant, Progress)>,
 }

@@ -39,6 +39,14 @@ pub enum Error {
         /// What the client says.
         source: kube::core::request::Error,
     },
+    /// A list was cut off, or is none.
+    #[error("cannot read {object}: the answer breaks off or cannot be understood: {source}")]
+    Broken {
+        /// What was being read.
+        object: String,
+        /// What went wrong.
+        source: std::io::Error,
+    },
     /// An object could not be turned into JSON, which its hash or a patch needs.
     #[error("cannot turn {object} into JSON: {source}")]
     Json {
@@ -116,7 +124,7 @@ impl Error {
     /// A word for metrics, from a short fixed list.
     pub fn label(&self) -> &'static str {
         match self {
-            Self::Read { .. } | Self::Request { .. } => "read",
+            Self::Read { .. } | Self::Request { .. } | Self::Broken { .. } => "read",
             Self::Write { .. } | Self::Json { .. } => "write",
             Self::Delete { .. } => "delete",
             Self::Mint { .. } => "certificate",

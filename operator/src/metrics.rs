@@ -1,5 +1,6 @@
 //! What the operator counts. Labels come from short fixed lists, never from names of objects.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -25,6 +26,11 @@ struct Transition {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Unserved {
+    reason: &'static str,
+}
+
 /// The operator's metrics. Clones count into the same.
 #[derive(Clone)]
 pub struct Metrics {
@@ -33,6 +39,8 @@ pub struct Metrics {
     failures: Family<Failure, Counter>,
     transitions: Family<Transition, Counter>,
     status_writes: Counter,
+    look_seconds: Histogram,
+    pods_unserved: Family<Unserved, Gauge>,
     leading: Gauge,
     certificate_not_after: Gauge<f64, AtomicU64>,
 }
@@ -50,6 +58,8 @@ impl Default for Metrics {
             failures: Family::default(),
             transitions: Family::default(),
             status_writes: Counter::default(),
+            look_seconds: Histogram::new(buckets),
+            pods_unserved: Family::default(),
             leading: Gauge::default(),
             certificate_not_after: Gauge::default(),
         };
@@ -74,6 +84,17 @@ impl Default for Metrics {
             "Writes of a policy's status",
             metrics.status_writes.clone(),
         );
+        registry.register_with_unit(
+            "look_duration",
+            "Time of listing and counting all pods once",
+            Unit::Seconds,
+            metrics.look_seconds.clone(),
+        );
+        registry.register(
+            "pods_unserved",
+            "Annotated pods that no policy serves, as of the last look, by reason",
+            metrics.pods_unserved.clone(),
+        );
         registry.register(
             "leading",
             "1 when this operator holds the lease",
@@ -97,6 +118,23 @@ impl Metrics {
         Measurement {
             histogram: self.reconcile_seconds.clone(),
             started: Instant::now(),
+        }
+    }
+
+    /// Measures one look at all pods, until the answer is dropped.
+    pub fn looking(&self) -> Measurement {
+        Measurement {
+            histogram: self.look_seconds.clone(),
+            started: Instant::now(),
+        }
+    }
+
+    /// So many pods are served by no policy, by reason. What is not among them is no longer so.
+    pub fn pods_unserved(&self, counts: &BTreeMap<Reason, i64>) {
+        self.pods_unserved.clear();
+        for (reason, count) in counts {
+            let reason = reason.as_str();
+            self.pods_unserved.get_or_create(&Unserved { reason }).set(*count);
         }
     }
 
@@ -160,6 +198,9 @@ mod tests {
     fn names_are_those_of_the_runbook() {
         let metrics = Metrics::default();
         drop(metrics.reconciling());
+        drop(metrics.looking());
+        metrics.pods_unserved(&[(Reason::NoVolume, 1)].into());
+        metrics.pods_unserved(&[(Reason::NoPolicy, 7)].into());
         metrics.failed("read");
         metrics.changed(Reason::PolicyReady);
         metrics.status_written();
@@ -171,6 +212,8 @@ mod tests {
             "tributary_operator_failures_total{what=\"read\"} 1",
             "tributary_operator_transitions_total{reason=\"PolicyReady\"} 1",
             "tributary_operator_status_writes_total 1",
+            "tributary_operator_look_duration_seconds_count 1",
+            "tributary_operator_pods_unserved{reason=\"NoPolicy\"} 7",
             "tributary_operator_leading 1",
             "tributary_operator_webhook_certificate_not_after_timestamp 1800000000.0",
         ] {
@@ -179,5 +222,9 @@ mod tests {
                 "{line} is not in:\n{text}"
             );
         }
+        assert!(
+            !text.contains("NoVolume"),
+            "what is no longer so is still told:\n{text}"
+        );
     }
 }

@@ -4,7 +4,9 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures::channel::mpsc;
 use futures::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::DaemonSet;
@@ -26,6 +28,7 @@ use crate::context::{Context, Policies};
 use crate::error::Error;
 use crate::leader::{Candidate, Leadership, Timing};
 use crate::metrics::Metrics;
+use crate::pods::{self, Pace, Watchdog};
 use crate::policy;
 
 /// Policies that are reconciled at the same time.
@@ -54,6 +57,11 @@ pub struct Options {
     /// Leave the webhook's certificate to somebody else, such as cert-manager.
     #[arg(long, env = "TRIBUTARY_EXTERNAL_CERTIFICATES")]
     pub external_certificates: bool,
+
+    /// Seconds between two looks at what annotated pods got. Each lists the metadata of all pods. Without it: 30, and 120 where
+    /// there are more than 5,000 pods.
+    #[arg(long, env = "TRIBUTARY_LOOK_AT_PODS_EVERY", value_parser = clap::value_parser!(u64).range(1..))]
+    pub look_at_pods_every: Option<u64>,
 
     /// Write logs as JSON.
     #[arg(long, env = "TRIBUTARY_LOG_JSON")]
@@ -115,8 +123,26 @@ async fn lead(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     let (stop, stopped) = watch::channel(false);
-    let controller = controller(client.clone(), options, metrics.clone(), stopped);
-    let mut controller = Box::pin(controller);
+    let policies: Api<DeserializeGuard<LoggingPolicy>> = Api::all(client.clone());
+    let controller = Controller::new(policies, watcher::Config::default().any_semantic());
+    let store = controller.store();
+    let (context, wishes) = Context::new(
+        client.clone(),
+        metrics.clone(),
+        store.clone(),
+        options.streamer_image.clone(),
+    );
+    let pace = options
+        .look_at_pods_every
+        .map_or_else(Pace::default, |seconds| Pace::every(Duration::from_secs(seconds)));
+    let watchdog = Watchdog::new(
+        client.clone(),
+        context.recorder.clone(),
+        metrics.clone(),
+        context.clock,
+    );
+    let watchdog = pods::run(watchdog, store, pace);
+    let mut controller = Box::pin(reconcile(controller, context, wishes, stopped));
     let certificates = async {
         if options.external_certificates {
             std::future::pending::<Infallible>().await
@@ -129,6 +155,7 @@ async fn lead(
         () = leadership.keep() => return Err(Error::LeadershipLost),
         () = &mut controller => return Err(Error::ControllerEnded),
         never = certificates => match never {},
+        never = watchdog => match never {},
     }
     tracing::info!("ending: the reconciliations that run come to their end");
     let _ = stop.send(true);
@@ -140,16 +167,13 @@ async fn lead(
 }
 
 /// Reconciles policies until `stopped`.
-async fn controller(client: Client, options: &Options, metrics: Metrics, stopped: watch::Receiver<bool>) {
-    let policies: Api<DeserializeGuard<LoggingPolicy>> = Api::all(client.clone());
-    let controller = Controller::new(policies, watcher::Config::default().any_semantic());
-    let store = controller.store();
-    let (context, wishes) = Context::new(
-        client.clone(),
-        metrics,
-        store.clone(),
-        options.streamer_image.clone(),
-    );
+async fn reconcile(
+    controller: Controller<DeserializeGuard<LoggingPolicy>>,
+    context: Context,
+    wishes: mpsc::Receiver<()>,
+    stopped: watch::Receiver<bool>,
+) {
+    let (client, store) = (context.client.clone(), context.policies.clone());
     let ours = watcher::Config::default().any_semantic().labels(&format!(
         "{}={}",
         label::MANAGED_BY,

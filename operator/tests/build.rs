@@ -34,7 +34,6 @@ fn inputs(spec: serde_json::Value) -> Inputs {
             ("es-ca".to_owned(), secret("42", "ca.crt")),
         ]),
         overlaps: Vec::new(),
-        streaming_pods: None,
     }
 }
 

@@ -30,7 +30,6 @@ fn inputs() -> Inputs {
         previous: LoggingPolicyStatus::default(),
         secrets: BTreeMap::new(),
         overlaps: Vec::new(),
-        streaming_pods: None,
     }
 }
 

@@ -58,9 +58,7 @@ async fn take(store: &Store, kept: Kept, step: Step, now: Timestamp) -> Result<(
             };
             store.write_authorities(kept, &authorities).await
         }
-        (Step::Publish, Some(authorities)) => {
-            store.publish(&kept.registrations, &authorities.bundle()).await
-        }
+        (Step::Publish, Some(authorities)) => store.publish(&kept.registrations, &authorities.bundle()).await,
         (Step::SignLeaf, Some(authorities)) => {
             let leaf = mint::leaf(&authorities.current, now)?;
             store.write_leaf(kept, leaf).await

@@ -100,10 +100,7 @@ impl Registrations {
             .patch(WEBHOOK_CONFIGURATION, &parameters, &Patch::Apply(&patch))
             .await
             .map(drop)
-            .map_err(Error::write(format!(
-                "{} {WEBHOOK_CONFIGURATION}",
-                resource.kind
-            )))
+            .map_err(Error::write(format!("{} {WEBHOOK_CONFIGURATION}", resource.kind)))
     }
 
     fn api(&self, resource: &ApiResource) -> Api<DynamicObject> {

@@ -1,26 +1,17 @@
-//! Reads what the policy is about: itself as the API server has it now, the Secrets that it names, the pods that it changed.
+//! Reads what the policy is about: itself as the API server has it now, and the Secrets that it names.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{Pod, Secret};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
-use kube::api::{Api, ApiResource, DynamicObject, ListParams};
-use kube::core::Request;
-use kube::{Resource as _, ResourceExt as _};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-use tokio::time::Instant;
-use tributary_crds::names::{AGENTS_NAMESPACE, label};
-use tributary_crds::status::LoggingPolicyStatus;
+use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt as _;
+use kube::api::{Api, ApiResource, DynamicObject};
+use tributary_crds::names::AGENTS_NAMESPACE;
+use tributary_crds::status::{LoggingPolicyStatus, condition_type};
 use tributary_crds::{LoggingPolicy, LoggingPolicySpec};
 
 use super::overlap;
 use crate::context::Context;
 use crate::error::Error;
-
-/// How long a count of injected pods is good for: it costs a list of pods.
-const INJECTED_PERIOD: Duration = Duration::from_secs(30);
 
 /// Which policy, exactly.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,14 +40,12 @@ pub struct Inputs {
     pub identity: Identity,
     /// What it asks for, or why that cannot be read.
     pub spec: Result<LoggingPolicySpec, String>,
-    /// The status that it has.
+    /// The status that it has, without what [`crate::pods`] writes.
     pub previous: LoggingPolicyStatus,
     /// The Secrets that it names; `None` when there is none of that name.
     pub secrets: BTreeMap<String, Option<SecretView>>,
     /// The names of other policies whose node agents may collect the same pods.
     pub overlaps: Vec<String>,
-    /// Pods that carry streaming sidecars of this policy, when it has the block and they could be counted.
-    pub streaming_pods: Option<i64>,
 }
 
 /// Reads it all. `None` when the policy is gone, or going.
@@ -82,22 +71,24 @@ pub async fn dereference(context: &Context, name: &str) -> Result<Option<Inputs>
     let mut inputs = Inputs {
         identity,
         spec: Err(String::new()),
-        // A status that cannot be read is written anew.
-        previous: serde_json::from_value(part("status")).unwrap_or_default(),
+        previous: own_part(serde_json::from_value(part("status")).unwrap_or_default()),
         secrets: BTreeMap::new(),
         overlaps: Vec::new(),
-        streaming_pods: None,
     };
-    if let Ok(spec) = &spec {
-        if spec.node_agent.is_some() {
-            inputs.secrets = secrets(context, spec).await?;
-            inputs.overlaps = overlap::others(name, spec, &context.policies.state());
-        }
-        if spec.streaming_sidecar.is_some() {
-            inputs.streaming_pods = counted(context, name, &inputs.previous).await;
-        }
+    if let Some(spec) = spec.as_ref().ok().filter(|spec| spec.node_agent.is_some()) {
+        inputs.secrets = secrets(context, spec).await?;
+        inputs.overlaps = overlap::others(name, spec, &context.policies.state());
     }
     Ok(Some(Inputs { spec, ..inputs }))
+}
+
+/// Without what is said of pods, which has another author. A status that cannot be read is written anew.
+fn own_part(mut status: LoggingPolicyStatus) -> LoggingPolicyStatus {
+    status.injection = None;
+    status
+        .conditions
+        .retain(|condition| condition.type_ != condition_type::PODS_SERVED);
+    status
 }
 
 async fn secrets(
@@ -119,58 +110,4 @@ async fn secrets(
         found.insert(key.name.clone(), view);
     }
     Ok(found)
-}
-
-/// A page of a list of which only the length matters: neither the pods nor their metadata are kept.
-#[derive(Deserialize)]
-struct Page {
-    metadata: ListMeta,
-    /// `null` when there are none.
-    items: Option<Vec<IgnoredAny>>,
-}
-
-/// The count, or the one that was last written: a count that fails must not hold up an agent.
-async fn counted(context: &Context, policy: &str, previous: &LoggingPolicyStatus) -> Option<i64> {
-    match streaming_pods(context, policy).await {
-        Ok(count) => Some(count),
-        Err(error) => {
-            context.metrics.failed(error.label());
-            tracing::warn!(policy, %error, "cannot count the pods with sidecars");
-            previous.injection.as_ref().map(|injection| injection.streaming)
-        }
-    }
-}
-
-async fn streaming_pods(context: &Context, policy: &str) -> Result<i64, Error> {
-    if let Some((counted, count)) = context.recall(policy).injected
-        && counted.elapsed() < INJECTED_PERIOD
-    {
-        return Ok(count);
-    }
-    let selector = format!("{}={policy}", label::STREAMING);
-    // The first page may come from the API server's cache: a count need not be of this very moment.
-    let mut page = ListParams::default().labels(&selector).limit(500).match_any();
-    let mut count = 0;
-    loop {
-        let what = format!("the pods with {selector}");
-        let request = Request::new(Pod::url_path(&(), None))
-            .list_metadata(&page)
-            .map_err(|source| Error::Request {
-                object: what.clone(),
-                source,
-            })?;
-        let listed: Page = context.client.request(request).await.map_err(Error::read(what))?;
-        count += i64::try_from(listed.items.unwrap_or_default().len()).unwrap_or(i64::MAX);
-        match listed.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => {
-                page = ListParams::default()
-                    .labels(&selector)
-                    .limit(500)
-                    .continue_token(&token);
-            }
-            None => break,
-        }
-    }
-    context.remember(policy, |memory| memory.injected = Some((Instant::now(), count)));
-    Ok(count)
 }

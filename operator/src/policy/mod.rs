@@ -71,11 +71,10 @@ fn next_look(name: &str, status: &LoggingPolicyStatus, applied: &Applied) -> Dur
     let seconds = if matches!(applied, Applied::Refused(_)) {
         // A quota may have been raised, which nothing tells us.
         15
-    } else if status.injection.is_some()
-        || status
-            .conditions
-            .iter()
-            .any(|c| unsettled.contains(&c.type_.as_str()))
+    } else if status
+        .conditions
+        .iter()
+        .any(|c| unsettled.contains(&c.type_.as_str()))
     {
         30
     } else {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource as _;
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
@@ -10,13 +9,14 @@ use kube::runtime::events::{Event, EventType};
 use serde_json::json;
 use tributary_crds::names::{FIELD_MANAGER, node_agent};
 use tributary_crds::reason::Severity;
-use tributary_crds::status::{InjectionStatus, LoggingPolicyStatus, NodeAgentStatus, condition_type};
+use tributary_crds::status::{LoggingPolicyStatus, NodeAgentStatus, condition_type};
 use tributary_crds::{LoggingPolicy, Reason};
 
 use super::apply::Applied;
 use super::dereference::Inputs;
 use super::rollout::{Rollout, Standstill};
 use super::validate::{Accepted, Rejection};
+use crate::condition::{Finding, find};
 use crate::context::Context;
 use crate::error::Error;
 
@@ -25,25 +25,7 @@ const NODES_NAMED: usize = 5;
 /// How many characters of a message an Event repeats; the API server takes 1,024 bytes.
 const NOTE_LENGTH: usize = 250;
 
-/// What is said of one aspect.
-#[derive(Clone, Debug)]
-struct Finding {
-    holds: bool,
-    reason: Reason,
-    message: String,
-}
-
-impl Finding {
-    fn new(holds: bool, reason: Reason, message: impl Into<String>) -> Self {
-        Self {
-            holds,
-            reason,
-            message: message.into(),
-        }
-    }
-}
-
-/// The status that is true now. Transition times are kept where nothing changed.
+/// The status that is true now, but for what [`crate::pods`] says of pods. Transition times are kept where nothing changed.
 pub fn compute(
     inputs: &Inputs,
     verdict: &Result<Accepted, Rejection>,
@@ -89,17 +71,15 @@ pub fn compute(
             Finding::new(true, Reason::Overlapping, message),
         ));
     }
+    let generation = Some(inputs.identity.generation);
     LoggingPolicyStatus {
-        observed_generation: Some(inputs.identity.generation),
+        observed_generation: generation,
         conditions: findings
             .into_iter()
-            .map(|(kind, finding)| condition(inputs, kind, finding, now))
+            .map(|(kind, finding)| finding.condition(kind, generation, &inputs.previous, now))
             .collect(),
         node_agent: rollout.map(counts),
-        injection: inputs.streaming_pods.map(|streaming| InjectionStatus {
-            streaming,
-            ..InjectionStatus::default()
-        }),
+        injection: None,
     }
 }
 
@@ -239,27 +219,6 @@ fn counts(rollout: &Rollout) -> NodeAgentStatus {
         available: view.available,
         config_hash: view.config_hash.clone(),
     }
-}
-
-fn condition(inputs: &Inputs, kind: &str, finding: Finding, now: Timestamp) -> Condition {
-    let status = if finding.holds { "True" } else { "False" };
-    let unchanged = find(&inputs.previous, kind).filter(|before| before.status == status);
-    Condition {
-        type_: kind.to_owned(),
-        status: status.to_owned(),
-        reason: finding.reason.to_string(),
-        message: finding.message,
-        observed_generation: Some(inputs.identity.generation),
-        // Whole seconds: that is what the API server keeps.
-        last_transition_time: unchanged.map_or_else(
-            || Time(Timestamp::from_second(now.as_second()).unwrap_or(now)),
-            |before| before.last_transition_time.clone(),
-        ),
-    }
-}
-
-fn find<'a>(status: &'a LoggingPolicyStatus, kind: &str) -> Option<&'a Condition> {
-    status.conditions.iter().find(|condition| condition.type_ == kind)
 }
 
 /// Writes the status when it differs from what is there, and an Event when readiness changed.

@@ -4,4 +4,5 @@
 
 mod api_server;
 mod leader;
+mod pods;
 mod reconcile;
