@@ -1,0 +1,75 @@
+//! What a decision costs, without network: `cargo bench --package tributary-webhook --bench deciding`.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use tributary_crds::selection::Labels;
+use tributary_webhook::policies::{Namespace, PolicyIndex, StoredPolicy};
+use tributary_webhook::review::{self, Request};
+use tributary_webhook::{Config, inject};
+use tributary_webhook_load::cluster::{self, Size};
+use tributary_webhook_load::review::Review;
+
+/// The last of these is a pod of 1,500 environment variables.
+const POD_SIZES: [usize; 3] = [2_000, 12_000, 200_000];
+const CLUSTER: Size = Size {
+    policies: 1_000,
+    namespaces: 0,
+};
+/// Whose policy is in the middle of the list.
+const TEAM: &str = "team-0500";
+
+fn index() -> PolicyIndex {
+    let stored: BTreeMap<String, StoredPolicy> = cluster::policies(CLUSTER)
+        .into_iter()
+        .map(|json| {
+            let name = json["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+            (
+                name,
+                serde_json::from_value(json).map_err(|error| error.to_string()),
+            )
+        })
+        .collect();
+    PolicyIndex::compile(&stored)
+}
+
+fn decide(criterion: &mut Criterion) {
+    let policies = index();
+    let labels = Labels::from([("team".to_owned(), TEAM.to_owned())]);
+    let namespace = Namespace {
+        name: "shop",
+        labels: &labels,
+    };
+    let config = Config {
+        streamer_image: "registry.example/tributary:1".to_owned(),
+    };
+    let mut group = criterion.benchmark_group("webhook");
+    for bytes in POD_SIZES {
+        let review = Review::of_size(bytes, "shop");
+        let pod = Request::parse(review.body())
+            .expect("it is a review")
+            .pod()
+            .expect("of a pod");
+        group.throughput(Throughput::Elements(1));
+        group.bench_with_input(BenchmarkId::new("inject", bytes), &bytes, |bencher, _| {
+            bencher.iter(|| inject(black_box(pod), namespace, &policies, &config));
+        });
+        group.bench_with_input(
+            BenchmarkId::new("read-inject-answer", bytes),
+            &bytes,
+            |bencher, _| {
+                bencher.iter(|| {
+                    let request = Request::parse(black_box(review.body())).expect("it is a review");
+                    let pod = request.pod().expect("of a pod");
+                    let decision = inject(pod, namespace, &policies, &config).expect("it is a pod");
+                    review::answer(&request.uid, &decision.patch, &decision.warnings)
+                });
+            },
+        );
+    }
+    group.finish();
+}
+
+criterion_group!(benches, decide);
+criterion_main!(benches);

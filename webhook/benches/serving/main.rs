@@ -1,0 +1,111 @@
+//! What a review costs: the real program over TLS on one core, beside a server on the same stack that decides nothing.
+//!
+//! `cargo e2e bench webhook` runs it. It takes about a minute, needs no root, and fails when an answer is wrong or a target
+//! is missed by more than a busy machine explains.
+
+mod processors;
+mod report;
+mod rival;
+mod rounds;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use tributary_webhook_load::api_server::ApiServer;
+use tributary_webhook_load::cluster::{Size, namespace_name};
+use tributary_webhook_load::load::Load;
+use tributary_webhook_load::pair::{Pair, trusting};
+use tributary_webhook_load::process::{Ports, WebhookProcess};
+use tributary_webhook_load::review::Review;
+use tributary_webhook_load::usage::peak_memory;
+
+use crate::processors::Processors;
+use crate::report::{Footprint, Latency, Report};
+use crate::rival::Rival;
+use crate::rounds::Throughput;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_tributary-webhook");
+
+/// The cluster of the design's targets.
+const CLUSTER: Size = Size {
+    policies: 1_000,
+    namespaces: 10_000,
+};
+/// Sizes of pods, in bytes of JSON; the review around one adds about 900.
+const POD_SIZES: [usize; 3] = [2_000, 12_000, 200_000];
+/// Pods of each size, in namespaces of different teams: their policies are spread over the whole list.
+const PODS_OF_A_SIZE: usize = 8;
+/// How often the program is started for the time from start to ready.
+const STARTS: usize = 5;
+/// For the latency of one connection without any other load.
+const LATENCY_TIME: Duration = Duration::from_secs(3);
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() == Some(rival::ARGUMENT) {
+        return rival::main(arguments);
+    }
+    match bench() {
+        Ok(report) => {
+            print!("{report}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("the bench ended: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn bench() -> anyhow::Result<Report> {
+    let began = Instant::now();
+    let processors = Processors::divide()?;
+    let pair = Pair::new()?;
+    let tls = trusting(&[&pair])?;
+    let api_server = ApiServer::start(CLUSTER, pair.clone())?;
+    let start = || {
+        processors.on_the_servers(|| {
+            WebhookProcess::start(std::path::Path::new(PROGRAM), &api_server, Ports::find()?)
+        })
+    };
+
+    let mut starts = Vec::new();
+    for _ in 1..STARTS {
+        starts.push(start()?.start_to_ready);
+    }
+    let webhook = start()?;
+    starts.push(webhook.start_to_ready);
+    let rival = processors.on_the_servers(|| Rival::start(&pair))?;
+
+    let (mut throughputs, mut latencies) = (Vec::new(), Vec::new());
+    for bytes in POD_SIZES {
+        let reviews: Vec<Review> = (0..PODS_OF_A_SIZE)
+            .map(|index| {
+                Review::of_size(
+                    bytes,
+                    &namespace_name(index * CLUSTER.namespaces / PODS_OF_A_SIZE + index),
+                )
+            })
+            .collect();
+        let one = Load {
+            address: webhook.address(),
+            tls: tls.clone(),
+            connections: 1,
+            duration: LATENCY_TIME,
+        };
+        latencies.push(Latency::of(bytes, &one.send(&reviews, Review::check)?));
+        throughputs.push(Throughput::measure(bytes, &webhook, &rival, &tls, &reviews)?);
+    }
+    starts.sort_unstable();
+    Ok(Report {
+        processors: processors.describe(),
+        throughputs,
+        latencies,
+        footprint: Footprint {
+            cluster: CLUSTER,
+            peak_memory: peak_memory(webhook.id())?,
+            start_to_ready: starts[STARTS / 2],
+        },
+        took: began.elapsed(),
+    })
+}
