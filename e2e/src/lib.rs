@@ -1,6 +1,8 @@
-//! What the demo, the image and the node-level tests share: installing Tributary on a real cluster, and counting lines.
+//! What the demo, the image, the node-level tests and the fuzzer share: installing Tributary on a real cluster, and counting lines.
 
+pub mod cargo;
 pub mod environment;
+pub mod fuzzing;
 pub mod image;
 pub mod installation;
 pub mod kubectl;

@@ -5,6 +5,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use tributary_crds::selection::Labels;
+use tributary_webhook::limits::NO_LIMITS;
 use tributary_webhook::policies::{Namespace, PolicyIndex, StoredPolicy};
 use tributary_webhook::review::{self, Request};
 use tributary_webhook::{Config, inject};
@@ -40,6 +41,7 @@ fn decide(criterion: &mut Criterion) {
     let namespace = Namespace {
         name: "shop",
         labels: &labels,
+        limits: &NO_LIMITS,
     };
     let config = Config {
         streamer_image: "registry.example/tributary:1".to_owned(),
