@@ -213,9 +213,11 @@ impl Endpoint {
     ) -> (ReviewOutcome, Answer) {
         let name = review.namespace.as_ref().map_or("", Cow::as_ref);
         let labels = self.state.labels_of(name).await;
+        let limits = self.state.limits_of(name);
         let namespace = Namespace {
             name,
             labels: &labels,
+            limits: &limits,
         };
         match decide::inject(pod, namespace, &self.state.policies(), &self.config) {
             Ok(decision) => {

@@ -16,6 +16,7 @@ pub mod explain;
 mod files;
 mod head_deadline;
 pub mod lifecycle;
+pub mod limits;
 pub mod metrics;
 mod options;
 mod patch;
@@ -30,4 +31,5 @@ pub mod templates;
 pub mod tls;
 mod watches;
 
+pub use blocks::is_image;
 pub use decide::{Config, Decision, Outcome, inject};

@@ -15,6 +15,7 @@ use prometheus_client::registry::{Registry, Unit};
 use tributary_crds::Reason;
 
 use crate::decide::Outcome;
+use crate::limits::LimitKind;
 
 const SECONDS_PER_DAY: f64 = 86_400.0;
 
@@ -49,6 +50,11 @@ struct UsableLabel {
     usable: bool,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResourceLabel {
+    resource: &'static str,
+}
+
 /// The webhook's metrics. Clones count into the same.
 #[derive(Clone)]
 pub struct Metrics {
@@ -62,6 +68,7 @@ pub struct Metrics {
     failed_handshakes: Counter,
     policies: Family<UsableLabel, Gauge>,
     namespaces: Gauge,
+    limits_known: Family<ResourceLabel, Gauge>,
     certificate_days_left: Gauge<f64, AtomicU64>,
     certificate_errors: Counter,
 }
@@ -84,6 +91,7 @@ impl Default for Metrics {
             failed_handshakes: Counter::default(),
             policies: Family::default(),
             namespaces: Gauge::default(),
+            limits_known: Family::default(),
             certificate_days_left: Gauge::default(),
             certificate_errors: Counter::default(),
         };
@@ -126,6 +134,8 @@ impl Metrics {
             self.policies.clone(),
         );
         registry.register("namespaces", "Namespaces known", self.namespaces.clone());
+        let help = "Whether LimitRanges and ResourceQuotas are watched (1), or may not be (0)";
+        registry.register("limits_known", help, self.limits_known.clone());
         let help = "Days until the served certificate ends; 0 when there is none";
         registry.register("certificate_days_left", help, self.certificate_days_left.clone());
         let help = "Certificates that could not be used, while the one before was served on";
@@ -195,6 +205,14 @@ impl Metrics {
     /// So many namespaces are known.
     pub fn namespaces(&self, known: usize) {
         self.namespaces.set(i64::try_from(known).unwrap_or(i64::MAX));
+    }
+
+    /// Whether the limits of this kind are known.
+    pub fn limits_known(&self, kind: LimitKind, known: bool) {
+        let resource = kind.as_str();
+        self.limits_known
+            .get_or_create(&ResourceLabel { resource })
+            .set(known.into());
     }
 
     /// A certificate could not be used.

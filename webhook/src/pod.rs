@@ -77,6 +77,15 @@ pub struct Spec<'a> {
     pub node_selector: Option<BTreeMap<String, String>>,
     /// Resources of the pod as a whole (Kubernetes 1.32 and later).
     pub resources: Option<ContainerResources>,
+    /// What the runtime itself takes, on top of what the containers ask for.
+    pub overhead: Option<BTreeMap<String, Amount>>,
+    /// How long it may run.
+    pub active_deadline_seconds: Option<i64>,
+    /// How important it is.
+    pub priority_class_name: Option<String>,
+    /// Where it may run, read only when a quota depends on it.
+    #[serde(borrow)]
+    pub affinity: Option<&'a RawValue>,
 }
 
 /// The operating system of a pod.
@@ -338,7 +347,7 @@ impl Container<'_> {
                 .iter()
                 .any(|mount| mount.mount_path == CONFIG_DIRECTORY)
         };
-        self.is_native_sidecar() && self.name == AGENT && reads_our_configuration()
+        self.is_native_sidecar() && self.name.starts_with(AGENT) && reads_our_configuration()
     }
 
     /// Whether it is any sidecar of ours.

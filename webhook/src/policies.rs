@@ -9,14 +9,17 @@ use tributary_crds::{LoggingPolicy, Reason, annotation};
 
 use crate::blocks::{Block, Blocks, CompileError};
 use crate::explain::{Finding, Quoted, did_you_mean};
+use crate::limits::NamespaceLimits;
 
-/// A namespace as selectors see it.
+/// A namespace as decisions see it.
 #[derive(Clone, Copy, Debug)]
 pub struct Namespace<'n> {
     /// Its name.
     pub name: &'n str,
     /// Its labels.
     pub labels: &'n Labels,
+    /// What it allows its pods.
+    pub limits: &'n NamespaceLimits,
 }
 
 /// A policy as the cluster holds it, or why this version cannot read it.
@@ -195,6 +198,7 @@ mod tests {
 
     use super::*;
     use crate::blocks::Streaming;
+    use crate::limits::NO_LIMITS;
 
     fn index(policies: &[serde_json::Value]) -> PolicyIndex {
         let stored: BTreeMap<String, StoredPolicy> = policies
@@ -232,6 +236,7 @@ mod tests {
         let namespace = Namespace {
             name: "shop",
             labels: &ns,
+            limits: &NO_LIMITS,
         };
         index
             .choose::<Streaming>(named, namespace, &labels(pod))

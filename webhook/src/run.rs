@@ -16,6 +16,8 @@ use crate::decide::Config;
 use crate::endpoint::{Endpoint, RequestLimits};
 use crate::error::Error;
 use crate::lifecycle::{self, EndTimes, Phase};
+use crate::limits::limit_range::LimitRange;
+use crate::limits::quota::Quota;
 use crate::metrics::Metrics;
 use crate::server::{self, ConnectionLimits};
 use crate::tls::Certificate;
@@ -136,7 +138,15 @@ impl Webhook {
             () = watches::policies(client.clone(), Arc::clone(&state), metrics.clone()) => {
                 Err(Error::Ended("the watch of LoggingPolicies"))
             }
-            () = watches::namespaces(client.clone(), state, metrics.clone()) => Err(Error::Ended("the watch of namespaces")),
+            () = watches::namespaces(client.clone(), Arc::clone(&state), metrics.clone()) => {
+                Err(Error::Ended("the watch of namespaces"))
+            }
+            () = watches::limits::<LimitRange>(client.clone(), Arc::clone(&state), metrics.clone()) => {
+                Err(Error::Ended("the watch of LimitRanges"))
+            }
+            () = watches::limits::<Quota>(client.clone(), state, metrics.clone()) => {
+                Err(Error::Ended("the watch of ResourceQuotas"))
+            }
             () = watches::certificate(client, &self.options.namespace, certificate, metrics) => {
                 Err(Error::Ended("the watch of the certificate"))
             }

@@ -1,6 +1,7 @@
-//! Keeps what is known of the cluster fresh: policies, namespaces' labels and the certificate, each by a watch.
+//! Keeps what is known of the cluster fresh: policies, namespaces' labels and limits, and the certificate, each by a watch.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt, TryStreamExt};
@@ -8,12 +9,14 @@ use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
 use tributary_crds::LoggingPolicy;
 use tributary_crds::names::WEBHOOK_CERTIFICATE_SECRET;
 use tributary_crds::selection::Labels;
 
 use crate::cluster_state::ClusterState;
+use crate::limits::Limit;
 use crate::metrics::Metrics;
 use crate::policies::{PolicyIndex, StoredPolicy};
 use crate::tls::{Certificate, CertificateError};
@@ -144,6 +147,85 @@ fn labels(namespace: PartialObjectMeta<Namespace>) -> (String, Labels) {
         namespace.name_any(),
         namespace.metadata.labels.unwrap_or_default(),
     )
+}
+
+/// Follows all limits of a kind. Where the API server refuses that (the rights are those of an older installation), pods are
+/// admitted as if there were none.
+pub async fn limits<L: Limit>(client: Client, state: Arc<ClusterState>, metrics: Metrics)
+where
+    L::Object: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    let kind = L::KIND.as_str();
+    let api: Api<L::Object> = Api::all(client);
+    let mut events = watcher(api, watcher::Config::default()).default_backoff().boxed();
+    let mut listed: HashMap<String, BTreeMap<String, L>> = HashMap::new();
+    let mut is_refused = false;
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(event) => {
+                is_refused = false;
+                if take_limit(event, &mut listed, &state) {
+                    metrics.limits_known(L::KIND, true);
+                }
+            }
+            Err(error) if refuses(&error) => {
+                metrics.limits_known(L::KIND, false);
+                state.set_limits::<L>(HashMap::new());
+                if !is_refused {
+                    tracing::warn!(%error, "{kind} may not be watched; pods are admitted as if there were none; give the webhook's ClusterRole the right");
+                }
+                is_refused = true;
+            }
+            Err(error) => tracing::warn!(%error, "watching {kind}; trying again"),
+        }
+    }
+}
+
+/// Takes an event in. Returns whether a list is complete by it.
+fn take_limit<L: Limit>(
+    event: Event<L::Object>,
+    listed: &mut HashMap<String, BTreeMap<String, L>>,
+    state: &ClusterState,
+) -> bool
+where
+    L::Object: Resource,
+{
+    let place = |object: &L::Object| (object.namespace().unwrap_or_default(), object.name_any());
+    match event {
+        Event::Init => listed.clear(),
+        Event::InitApply(object) => {
+            let (namespace, name) = place(&object);
+            listed
+                .entry(namespace)
+                .or_default()
+                .insert(name, L::read(&object));
+        }
+        Event::InitDone => {
+            state.set_limits(std::mem::take(listed));
+            return true;
+        }
+        Event::Apply(object) => {
+            let (namespace, name) = place(&object);
+            state.set_limit(&namespace, &name, Some(L::read(&object)));
+        }
+        Event::Delete(object) => {
+            let (namespace, name) = place(&object);
+            state.set_limit(&namespace, &name, None::<L>);
+        }
+    }
+    false
+}
+
+/// Whether the API server answered that this is not for us, as opposed to trouble that passes.
+fn refuses(error: &watcher::Error) -> bool {
+    let status = match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => status,
+        _ => return false,
+    };
+    status.is_forbidden() || status.is_not_found()
 }
 
 /// Follows the Secret with the certificate. A mounted Secret would lag by up to 100 seconds.

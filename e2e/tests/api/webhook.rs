@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::OnceCell;
 use tributary_crds::names::SYSTEM_NAMESPACE;
 use tributary_crds::selection::Labels;
+use tributary_webhook::limits::NO_LIMITS;
 use tributary_webhook::policies::{Namespace, PolicyIndex};
 use tributary_webhook::{Config, Decision, inject};
 
@@ -100,6 +101,7 @@ async fn check_corpus(
     let namespace = Namespace {
         name: namespace,
         labels: &labels,
+        limits: &NO_LIMITS,
     };
 
     stage

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use tributary_crds::selection::Labels;
+use tributary_webhook::limits::NO_LIMITS;
 use tributary_webhook::policies::{Namespace, PolicyIndex, StoredPolicy};
 use tributary_webhook::{Config, Decision, inject};
 
@@ -54,6 +55,7 @@ pub fn decide(pod: &Value, policies: &PolicyIndex) -> Decision {
         Namespace {
             name,
             labels: &labels,
+            limits: &NO_LIMITS,
         },
         policies,
         &config,
