@@ -17,10 +17,10 @@ use crate::identity::{FileKey, Fingerprint, hash};
 use crate::report::{Escaped, Reporter};
 
 /// The first line. A change of the format changes the number, so that an older file is not misread.
-const HEADER: &str = "tributary-streamer positions 1\n";
-/// A record's fields, in hexadecimal: device, inode, offset, marker length and hash, head length and hash, and a check
-/// over all before it.
-const FIELDS: usize = 8;
+const HEADER: &str = "tributary-streamer positions 2\n";
+/// A record's fields, in hexadecimal: hash of the name, device, inode, offset, marker length and hash, head length and hash, and
+/// a check over all before it.
+const FIELDS: usize = 9;
 /// Sixteen digits and a separator for each field.
 const SLOT: usize = FIELDS * 17;
 /// How long to wait before trying again to create a file that could not be created.
@@ -29,6 +29,8 @@ const RETRY: Duration = Duration::from_secs(5);
 /// How far one file has been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record {
+    /// The hash of the name for which it was read.
+    pub name: u64,
     /// Which file it is.
     pub key: FileKey,
     /// How far it has been read.
@@ -183,6 +185,7 @@ fn create(path: &Path, records: &[Record]) -> io::Result<File> {
 fn format_slot(record: &Record) -> [u8; SLOT] {
     let Position { offset, marker, head } = record.position;
     let values = [
+        record.name,
         record.key.device,
         record.key.inode,
         offset,
@@ -222,6 +225,7 @@ fn parse_slot(slot: &[u8]) -> Option<Record> {
         *value = u64::from_str_radix(std::str::from_utf8(&field[..16]).ok()?, 16).ok()?;
     }
     let [
+        name,
         device,
         inode,
         offset,
@@ -236,6 +240,7 @@ fn parse_slot(slot: &[u8]) -> Option<Record> {
     let head = Fingerprint::from_parts(head_length, head_hash)?;
     let consistent = whole && marker.len() as u64 <= offset;
     consistent.then_some(Record {
+        name,
         key: FileKey { device, inode },
         position: Position { offset, marker, head },
     })
@@ -247,6 +252,7 @@ mod tests {
 
     fn record(inode: u64) -> Record {
         Record {
+            name: hash(b"/a"),
             key: FileKey { device: 66, inode },
             position: Position {
                 offset: u64::MAX - inode,

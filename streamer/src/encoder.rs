@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::cut::{Patience, first_piece};
@@ -12,13 +11,14 @@ use crate::format::Format;
 use crate::generation::CHUNK;
 use crate::label;
 use crate::multiline::{Multiline, Rules, Stage};
+use crate::utc::rfc3339;
 
 /// Encodes lines, as many at once as one write should hold.
 #[derive(Debug)]
 pub struct Encoder {
     style: Style,
     strip: Option<PathBuf>,
-    clock: fn() -> Timestamp,
+    clock: fn() -> SystemTime,
     encoded: Vec<u8>,
 }
 
@@ -74,7 +74,7 @@ struct Record<'a> {
 
 impl Encoder {
     /// An encoder for `format`; `None` when bytes leave as they are.
-    pub fn new(format: &Format, strip: Option<&Path>, clock: fn() -> Timestamp) -> Option<Self> {
+    pub fn new(format: &Format, strip: Option<&Path>, clock: fn() -> SystemTime) -> Option<Self> {
         let style = match format {
             Format::Raw => return None,
             Format::Prefixed => Style::Prefixed,
@@ -107,7 +107,7 @@ impl Encoder {
         // One record can be much longer than all others.
         self.encoded.shrink_to(4 * CHUNK);
         let now = (self.clock)();
-        let mut time = format_time(now.checked_sub(unread.waited).unwrap_or(now));
+        let mut time = rfc3339(now.checked_sub(unread.waited).unwrap_or(now));
         let mut taken = Taken {
             bytes: 0,
             stage: unread.stage,
@@ -143,7 +143,7 @@ impl Encoder {
                 ),
             }
             if is_first && !unread.waited.is_zero() {
-                time = format_time(now);
+                time = rfc3339(now);
             }
             taken = Taken {
                 bytes: taken.bytes + piece.length,
@@ -183,11 +183,6 @@ fn message(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// As RFC 3339 has it, with all nine digits of the nanoseconds.
-fn format_time(time: Timestamp) -> String {
-    format!("{time:.9}")
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -195,8 +190,8 @@ mod tests {
     use super::*;
 
     /// 2026-01-31T10:11:12.000000007Z
-    fn clock() -> Timestamp {
-        Timestamp::new(1_769_854_272, 7).expect("a time")
+    fn clock() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::new(1_769_854_272, 7)
     }
 
     fn json(rules: Option<Rules>) -> Encoder {

@@ -144,6 +144,8 @@ pub struct Generation {
     pub line_since: Option<Instant>,
     /// Since when no name that is followed leads here.
     pub retired: Option<Instant>,
+    /// Since when newer files have had to wait for the end of its last line or record.
+    pub awaited: Option<Instant>,
     /// Since when reading finds nothing; `None` while there may be more.
     pub quiet_since: Option<Instant>,
     /// When bytes of it were written out last.
@@ -175,6 +177,7 @@ impl Generation {
             stage: Stage::Outside,
             line_since: None,
             retired: None,
+            awaited: None,
             quiet_since: None,
             last_byte: now,
             begun: position.offset > 0,

@@ -24,3 +24,4 @@ pub mod siblings;
 pub mod stop;
 pub mod tail;
 pub mod usage;
+mod utc;

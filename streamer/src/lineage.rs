@@ -1,10 +1,11 @@
 //! One name that is followed, and the files that were behind it, oldest first.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::checkpoint::Record;
 use crate::generation::{Generation, GenerationId};
-use crate::identity::FileKey;
+use crate::identity::{FileKey, hash};
 use crate::report::Trouble;
 
 /// A followed name and its generations.
@@ -14,6 +15,8 @@ pub struct Lineage {
     pub name: PathBuf,
     /// What is printed of the name with its lines; empty when bytes leave as they are.
     pub label: String,
+    /// What the checkpoint keeps of the name.
+    pub name_hash: u64,
     /// Which file the name leads to now. It may belong to another lineage, when several names lead to one file.
     pub current: Option<FileKey>,
     /// Files read for this name, in the order in which they were written.
@@ -32,6 +35,7 @@ impl Lineage {
     /// A name of which nothing was read yet.
     pub fn new(name: PathBuf, label: String) -> Self {
         Self {
+            name_hash: hash(name.as_os_str().as_bytes()),
             name,
             label,
             current: None,
@@ -57,6 +61,7 @@ impl Lineage {
     pub fn record(&self, place: usize) -> Record {
         let generation = &self.generations[place];
         Record {
+            name: self.name_hash,
             key: generation.key,
             position: generation.position,
         }

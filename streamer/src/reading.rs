@@ -238,16 +238,17 @@ impl<W: Write> Tailer<W> {
         )
     }
 
-    /// Notes that only the beginning of a line or record is there. Newer files wait a moment for its end when the file was just
-    /// rotated.
+    /// Notes that only the beginning of a line or record is there. Of a file that was rotated newer ones wait for the end, once:
+    /// its writer may go on for ever.
     fn wait_for_end(&mut self, step: Step, length: usize) -> Progress {
         let (silence, _) = self.format.waits();
         let generation = &mut self.lineages[step.lineage].generations[step.place];
         generation.wait_with(length, step.now);
-        let just_rotated = generation
-            .retired
-            .is_some_and(|retired| step.now.duration_since(retired) < silence.max(UNFINISHED));
-        if just_rotated {
+        generation.awaited = generation.retired.and(generation.awaited.or(Some(step.now)));
+        let is_awaited = generation
+            .awaited
+            .is_some_and(|since| step.now.duration_since(since) < silence.max(UNFINISHED));
+        if is_awaited {
             Progress::Waiting
         } else {
             Progress::AtEnd

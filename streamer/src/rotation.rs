@@ -237,16 +237,8 @@ impl<W: Write> Tailer<W> {
         size: u64,
         truncated: Option<Truncated>,
     ) -> io::Result<Kind> {
-        // By content too: the file itself may be gone, and this the copy that was made of it.
-        for Record { key, position } in self
-            .resumed
-            .iter()
-            .flatten()
-            .filter(|record| record.position.is_telling())
-        {
-            if (*key == sibling.key || position.starts_like(file)?) && position.continues_in(file)? {
-                return Ok(Kind::ReadTo(*position));
-            }
+        if let Some(position) = self.resumed_position(lineage, sibling.key, file)? {
+            return Ok(Kind::ReadTo(position));
         }
         // What was there before the first start is history.
         if self.is_first_start() {
@@ -270,6 +262,29 @@ impl<W: Write> Tailer<W> {
         } else {
             Kind::NotOurs
         })
+    }
+
+    /// How far an earlier run has read a rotated file. By content too, under the same name: the file itself may be gone, and this
+    /// the copy that was made of it.
+    fn resumed_position(&self, lineage: usize, key: FileKey, file: &File) -> io::Result<Option<Position>> {
+        let name = self.lineages[lineage].name_hash;
+        let telling = || {
+            self.resumed
+                .iter()
+                .flatten()
+                .filter(|record| record.position.is_telling())
+        };
+        for record in telling().filter(|record| record.key == key) {
+            if record.position.continues_in(file)? {
+                return Ok(Some(record.position));
+            }
+        }
+        for Record { position, .. } in telling().filter(|record| record.name == name) {
+            if position.starts_like(file)? && position.continues_in(file)? {
+                return Ok(Some(*position));
+            }
+        }
+        Ok(None)
     }
 
     /// Forgets closed generations of which the directory has nothing any more.

@@ -8,9 +8,7 @@ use std::collections::BTreeSet;
 use std::fs::{File, Metadata};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
-use std::time::{Duration, Instant};
-
-use jiff::Timestamp;
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::arguments::{Existing, Options};
 use crate::checkpoint::{Checkpoint, Record};
@@ -75,7 +73,7 @@ impl<W: Write> Tailer<W> {
             checkpoint,
             reporter,
             existing: options.existing,
-            encoder: Encoder::new(&options.format, options.strip.as_deref(), Timestamp::now),
+            encoder: Encoder::new(&options.format, options.strip.as_deref(), SystemTime::now),
             format: options.format.clone(),
             first_look: true,
             buffer: read_buffer(options.format.longest_record()),

@@ -55,3 +55,65 @@ fn is_seam(line: &[u8]) -> bool {
 fn announces_nested(line: &[u8]) -> bool {
     unindented(line).starts_with(b"nested exception is:")
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::multiline::{Rules, tests::assert_records};
+
+    #[test]
+    fn a_trace_with_its_causes_is_one_record() {
+        assert_records(
+            &Rules::Java,
+            &[
+                "10:11:12 INFO an order",
+                "Exception in thread \"main\" java.lang.IllegalStateException: no such order\n\
+                 \tat com.example.Shop.order(Shop.java:42) ~[shop.jar:1.0]\n\
+                 \tat java.base/java.lang.Thread.run(Thread.java:1583)\n\
+                 \tSuppressed: java.io.IOException: close\n\
+                 \t\tat com.example.Shop.close(Shop.java:50)\n\
+                 \t\t... 3 more\n\
+                 Caused by: java.sql.SQLException\n\
+                 \tat com.example.Database.find(Database.java:7)\n\
+                 \t... 23 common frames omitted",
+                "10:11:13 INFO an order",
+                "java.lang.Error",
+                "java.lang.Throwable: x\n\n\tat a.B.c(D.java:1)",
+            ],
+        );
+    }
+
+    #[test]
+    fn traces_that_look_alike_are_records_too() {
+        assert_records(
+            &Rules::Java,
+            &[
+                "Unhandled exception. System.InvalidOperationException: x\n \
+                 ---> no frame",
+                "System.Exception: outer\n   \
+                 at Shop.Order() in /src/Shop.cs:line 4\n   \
+                 --- End of inner exception stack trace ---\n\
+                 --- End of stack trace from previous location ---\n   \
+                 at Shop.Main()",
+                "TypeError: x is not a function\n    at shop (/src/shop.js:1:2)\n    at eval at <anonymous>",
+                "javax.ejb.EJBException: nested\nnested exception is:\njava.lang.Exception: inner\n\tat a.B.c(D.java:1)",
+            ]
+            .map(|record| record.strip_suffix("\n ---> no frame").unwrap_or(record)),
+        );
+    }
+
+    #[test]
+    fn one_exception_after_another_and_what_only_looks_like_frames() {
+        assert_records(
+            &Rules::Java,
+            &[
+                "a.BException: one",
+                "a.BException: two\n\tat a.B.c(D.java:1)",
+                "",
+                "  at the door",
+                "Caused by: nothing",
+                "... 3 more",
+                "an Exception is mentioned",
+            ],
+        );
+    }
+}

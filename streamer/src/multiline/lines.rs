@@ -22,11 +22,6 @@ pub(super) fn is_blank(line: &[u8]) -> bool {
     unindented(line).is_empty()
 }
 
-/// Whether `word` is in `line`.
-pub(super) fn contains(line: &[u8], word: &[u8]) -> bool {
-    memchr::memmem::find(line, word).is_some()
-}
-
 /// What follows the digits at the start of `text`, of which there is at least one.
 pub(super) fn after_digits(text: &[u8]) -> Option<&[u8]> {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();

@@ -238,3 +238,90 @@ impl Rules {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Cuts `bytes` as if all of it had been there at once.
+    fn records<'a>(rules: &Rules, mut bytes: &'a [u8], mut stage: Stage) -> Vec<&'a [u8]> {
+        let mut records = Vec::new();
+        while !bytes.is_empty() {
+            let text = Text {
+                bytes,
+                stage,
+                mid_line: false,
+                ended: true,
+            };
+            let length = match rules.first_record(&text) {
+                Found::Whole(length) | Found::Open(length, _) => length,
+            };
+            stage = Stage::Outside;
+            let record;
+            (record, bytes) = bytes.split_at(length);
+            records.push(record);
+        }
+        records
+    }
+
+    /// Fails unless `expected`, one after the other, are the records of their own lines, whatever ends the lines.
+    #[track_caller]
+    pub(super) fn assert_records(rules: &Rules, expected: &[&str]) {
+        for newline in ["\n", "\r\n"] {
+            let text = (expected.join("\n") + "\n").replace('\n', newline);
+            let records: Vec<String> = records(rules, text.as_bytes(), Stage::Outside)
+                .into_iter()
+                .map(|record| {
+                    String::from_utf8_lossy(record)
+                        .trim_end_matches(newline)
+                        .replace(newline, "\n")
+                })
+                .collect();
+            assert_eq!(records, expected);
+        }
+    }
+
+    #[test]
+    fn the_rest_of_a_long_record_is_one_record_too() {
+        let rest = b"\tat a.B.c(D.java:1)\nCaused by: x\n\tat a.B.c(D.java:1)\nnext\n";
+        let lengths = |stage| -> Vec<usize> {
+            let records = records(&Rules::Java, rest, stage);
+            records.iter().map(|record| record.len()).collect()
+        };
+        assert_eq!(lengths(Stage::Frames), [53, 5]);
+        assert_eq!(lengths(Stage::Outside), [20, 13, 20, 5], "alone");
+    }
+
+    #[test]
+    fn the_end_of_a_line_goes_on_with_its_record() {
+        let text = Text {
+            bytes: b"Error: of a line\n\tat a.B\nnext\n",
+            stage: Stage::Frames,
+            mid_line: true,
+            ended: false,
+        };
+        assert_eq!(Rules::Java.first_record(&text), Found::Whole(25));
+        let alone = Text {
+            stage: Stage::Outside,
+            ..text
+        };
+        assert_eq!(Rules::Java.first_record(&alone), Found::Whole(17));
+    }
+
+    #[test]
+    fn what_may_belong_waits_for_what_surely_does() {
+        let found = |bytes: &str| {
+            Rules::Java.first_record(&Text {
+                bytes: bytes.as_bytes(),
+                stage: Stage::Outside,
+                mid_line: false,
+                ended: false,
+            })
+        };
+        assert_eq!(found("a: Error\n\n"), Found::Open(9, Stage::Begun));
+        assert_eq!(found("a: Error\n\n\tat b\n"), Found::Open(16, Stage::Frames));
+        assert_eq!(found("a: Error\n\nnext\n"), Found::Whole(9));
+        assert_eq!(found("a: Error\n\tat"), Found::Open(9, Stage::Begun));
+        assert_eq!(found(""), Found::Open(0, Stage::Outside));
+    }
+}

@@ -48,3 +48,32 @@ impl PartialEq for StartPattern {
 }
 
 impl Eq for StartPattern {}
+
+#[cfg(test)]
+mod tests {
+    use crate::multiline::{Rules, tests::assert_records};
+
+    #[test]
+    fn lines_that_do_not_match_go_with_the_one_before() {
+        let rules = Rules::parse(r"/^\d{4}-\d\d /").unwrap();
+        assert_records(
+            &rules,
+            &["no start\nat all", "2026-01 a", "2026-02 b\n\n  c\nlast"],
+        );
+    }
+
+    #[test]
+    fn a_pattern_sees_lines_that_are_not_text() {
+        let rules = Rules::parse("/^.x/").unwrap();
+        let Rules::Start(pattern) = &rules else {
+            panic!("{rules:?}");
+        };
+        assert!(pattern.matches(b"\xffx") && !pattern.matches(b"x"));
+    }
+
+    #[test]
+    fn a_pattern_cannot_take_all_memory() {
+        let error = Rules::parse(r"/(\w{1000}){1000}/").expect_err("too much");
+        assert!(error.to_string().contains("no regular expression"), "{error}");
+    }
+}

@@ -1,0 +1,364 @@
+//! Random lines, written in random pieces through random rotations and restarts: the records that come out are those of the whole
+//! text at once.
+//!
+//! The tailer runs in this process with a clock of its own.
+
+// A test fails by a panic, wherever it is.
+#![allow(clippy::unwrap_used)]
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use tributary_streamer::arguments::{Existing, Options};
+use tributary_streamer::format::Format;
+use tributary_streamer::multiline::{Multiline, Rules};
+use tributary_streamer::report::Reporter;
+use tributary_streamer::tail::Tailer;
+
+const FLUSH: Duration = Duration::from_secs(1);
+const FILES: usize = 2;
+
+/// Lines of which some begin records, some continue them, and some do neither.
+const LINES: [&str; 24] = [
+    "2026-01-31 INFO an ordinary line",
+    "another one, with é and 😀",
+    "",
+    "  indented",
+    "java.lang.IllegalStateException: boom",
+    "\tat com.example.Shop.order(Shop.java:42)",
+    "Caused by: java.io.IOException",
+    "\t... 23 more",
+    "Traceback (most recent call last):",
+    "  File \"a.py\", line 1, in f",
+    "    f()",
+    "ValueError: b",
+    "During handling of the above exception, another exception occurred:",
+    "panic: x",
+    "goroutine 1 [running]:",
+    "main.main()",
+    "\t/src/main.go:1 +0x1",
+    "shop.rb:12:in 'order': x (RuntimeError)",
+    "\tfrom shop.rb:1:in '<main>'",
+    "NoMethodError (x):",
+    "app/a.rb:1:in `f'",
+    "2026-02-01 WARN a line of \"quotes\" and \\ and \u{1}",
+    "2026-02-02 ends with a carriage return\r",
+    "x",
+];
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// These lines are to be written next to this file.
+    Say(usize, Vec<usize>),
+    /// So many bytes of what is to be written are written, lines and characters cut anywhere.
+    Write(usize, usize),
+    /// What is to be written is written, and the file is renamed.
+    Rename(usize),
+    /// What is to be written is written; the file is copied, then truncated.
+    CopyTruncate(usize),
+    /// The tailer looks and reads, so many milliseconds later.
+    Tick(u64),
+    /// The tailer is killed and started again.
+    Restart,
+}
+
+fn steps(longest_tick: u64) -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        6 => (0..FILES, proptest::collection::vec(0..LINES.len(), 1..12)).prop_map(|(file, lines)| Step::Say(file, lines)),
+        10 => (0..FILES, 1..200_usize).prop_map(|(file, bytes)| Step::Write(file, bytes)),
+        1 => (0..FILES).prop_map(Step::Rename),
+        1 => (0..FILES).prop_map(Step::CopyTruncate),
+        10 => (1..=longest_tick).prop_map(Step::Tick),
+        1 => Just(Step::Restart),
+    ];
+    proptest::collection::vec(step, 1..60)
+}
+
+fn rules() -> impl Strategy<Value = Option<Rules>> {
+    prop_oneof![
+        Just(None),
+        Just(Some(Rules::Java)),
+        Just(Some(Rules::Python)),
+        Just(Some(Rules::Go)),
+        Just(Some(Rules::Ruby)),
+        Just(Some(Rules::parse(r"/^\d{4}-/").unwrap())),
+    ]
+}
+
+#[derive(Clone, Default)]
+struct Sink(Rc<RefCell<Vec<u8>>>);
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// One name, and what was written under it.
+struct Written {
+    path: PathBuf,
+    file: File,
+    /// What is to be written.
+    pending: Vec<u8>,
+    /// The text of each generation, the current one last.
+    generations: Vec<String>,
+    /// How many rotated files there are.
+    rotated: usize,
+}
+
+impl Written {
+    fn new(path: PathBuf) -> Self {
+        let mut written = Self {
+            file: append(&path),
+            path,
+            pending: Vec::new(),
+            generations: Vec::new(),
+            rotated: 0,
+        };
+        written.begin_generation();
+        written
+    }
+
+    /// Begins with a line that no other file has: equal contents cannot be told apart.
+    fn begin_generation(&mut self) {
+        let line = format!(
+            "2026-01-30 generation {} of {}\n",
+            self.rotated,
+            self.path.display()
+        );
+        self.pending.extend_from_slice(line.as_bytes());
+        self.generations.push(line);
+    }
+
+    fn say(&mut self, lines: &[usize]) {
+        for &line in lines {
+            let line = format!("{}\n", LINES[line]);
+            self.pending.extend_from_slice(line.as_bytes());
+            self.generations.last_mut().unwrap().push_str(&line);
+        }
+    }
+
+    fn write(&mut self, bytes: usize) {
+        let rest = self.pending.split_off(bytes.min(self.pending.len()));
+        self.file.write_all(&self.pending).unwrap();
+        self.pending = rest;
+    }
+
+    /// Makes room at `.1` and lets `move_current` fill it.
+    fn rotate(&mut self, move_current: impl Fn(&Path, &Path)) {
+        self.write(usize::MAX);
+        let numbered = |number: usize| PathBuf::from(format!("{}.{number}", self.path.display()));
+        for number in (1..=self.rotated).rev() {
+            std::fs::rename(numbered(number), numbered(number + 1)).unwrap();
+        }
+        move_current(&self.path, &numbered(1));
+        self.rotated += 1;
+        self.file = append(&self.path);
+        self.begin_generation();
+    }
+}
+
+fn append(path: &Path) -> File {
+    OpenOptions::new().append(true).create(true).open(path).unwrap()
+}
+
+struct World {
+    directory: tempfile::TempDir,
+    format: Format,
+    files: Vec<Written>,
+    now: Instant,
+    output: Sink,
+    tailer: Tailer<Sink>,
+}
+
+impl World {
+    fn new(format: Format) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let output = Sink::default();
+        let files = (0..FILES).map(|number| Written::new(directory.path().join(format!("{number}.log"))));
+        let mut world = Self {
+            files: files.collect(),
+            now: Instant::now(),
+            tailer: start(directory.path(), &format, output.clone()),
+            directory,
+            format,
+            output,
+        };
+        world.tick(0);
+        world
+    }
+
+    fn tick(&mut self, milliseconds: u64) {
+        self.now += Duration::from_millis(milliseconds);
+        self.tailer.look(self.now);
+        while self.tailer.round(self.now).unwrap() {}
+    }
+
+    fn apply(&mut self, step: &Step) {
+        match step {
+            Step::Say(file, lines) => self.files[*file].say(lines),
+            Step::Write(file, bytes) => self.files[*file].write(*bytes),
+            Step::Rename(file) => self.files[*file].rotate(|from, to| std::fs::rename(from, to).unwrap()),
+            Step::CopyTruncate(file) => {
+                // A copy of which nothing was read cannot be told from a file that was there before.
+                self.tick(1);
+                self.files[*file].rotate(|from, to| {
+                    std::fs::copy(from, to).unwrap();
+                    OpenOptions::new()
+                        .write(true)
+                        .open(from)
+                        .unwrap()
+                        .set_len(0)
+                        .unwrap();
+                });
+                self.tick(1);
+            }
+            Step::Tick(milliseconds) => self.tick(*milliseconds),
+            Step::Restart => {
+                self.tailer = start(self.directory.path(), &self.format, self.output.clone());
+                self.tick(0);
+            }
+        }
+    }
+
+    /// Applies all steps, lets the tailer read to the end, and returns what came out.
+    fn run(&mut self, steps: &[Step]) -> String {
+        for step in steps {
+            self.apply(step);
+        }
+        for file in &mut self.files {
+            file.write(usize::MAX);
+        }
+        self.tailer.last_look(self.now);
+        while self.tailer.drain_round(self.now).unwrap() {}
+        String::from_utf8(self.output.0.borrow().clone()).unwrap()
+    }
+}
+
+fn start(directory: &Path, format: &Format, output: Sink) -> Tailer<Sink> {
+    let options = Options {
+        patterns: (0..FILES)
+            .map(|number| OsString::from(directory.join(format!("{number}.log"))))
+            .collect(),
+        checkpoint: Some(directory.join("positions")),
+        existing: Existing::Beginning,
+        grace: Duration::ZERO,
+        format: format.clone(),
+        strip: Some(directory.to_path_buf()),
+    };
+    Tailer::new(&options, output, Reporter::silent())
+}
+
+fn json(rules: Option<Rules>) -> Format {
+    Format::Json {
+        container: None,
+        multiline: rules.map(|rules| Multiline { rules, flush: FLUSH }),
+    }
+}
+
+/// The messages of every file, in their order.
+fn messages(output: &str) -> Result<BTreeMap<String, Vec<String>>, TestCaseError> {
+    let mut messages: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for line in output.lines() {
+        let record: serde_json::Value = serde_json::from_str(line)
+            .map_err(|error| TestCaseError::fail(format!("torn ({error}): {line}")))?;
+        let text = |key: &str| record[key].as_str().unwrap_or_default().to_owned();
+        messages.entry(text("file")).or_default().push(text("message"));
+    }
+    Ok(messages)
+}
+
+/// The records of a text that is there as a whole, one line after the other.
+fn expected(rules: Option<&Rules>, text: &str) -> Vec<String> {
+    let lines = text.lines().map(str::to_owned);
+    let Some(rules) = rules else {
+        return lines.collect();
+    };
+    let mut records: Vec<String> = Vec::new();
+    let mut held: Vec<String> = Vec::new();
+    for line in lines {
+        held.push(line);
+        records.extend(leave(rules, &mut held, false));
+    }
+    while !held.is_empty() {
+        records.extend(leave(rules, &mut held, true));
+    }
+    records
+}
+
+/// Takes the whole records from the front of `held`, or whatever is there when the text has `ended`.
+fn leave(rules: &Rules, held: &mut Vec<String>, ended: bool) -> Vec<String> {
+    use tributary_streamer::multiline::{Found, Stage, Text};
+    let text = held.join("\n") + "\n";
+    let found = rules.first_record(&Text {
+        bytes: text.as_bytes(),
+        stage: Stage::Outside,
+        mid_line: false,
+        ended,
+    });
+    let length = match found {
+        Found::Whole(length) => length,
+        Found::Open(length, _) if ended => length,
+        Found::Open(..) => return Vec::new(),
+    };
+    let count = text[..length].matches('\n').count();
+    vec![held.drain(..count).collect::<Vec<_>>().join("\n")]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Without a silence in which a record would leave: all ticks together are shorter than one.
+    #[test]
+    fn pieces_rotations_and_restarts_change_no_record(rules in rules(), steps in steps(15)) {
+        let mut world = World::new(json(rules.clone()));
+        let output = world.run(&steps);
+        let messages = messages(&output)?;
+        for (number, file) in world.files.iter().enumerate() {
+            let expected: Vec<String> =
+                file.generations.iter().flat_map(|text| expected(rules.as_ref(), text)).collect();
+            let found = messages.get(&format!("/{number}.log")).cloned().unwrap_or_default();
+            prop_assert_eq!(found, expected, "file {}", number);
+        }
+    }
+
+    /// Records that are silent leave in several parts; no text is lost or doubled, and none changes its place.
+    #[test]
+    fn silence_loses_and_doubles_nothing(rules in rules(), steps in steps(3000)) {
+        let mut world = World::new(json(rules));
+        let output = world.run(&steps);
+        let messages = messages(&output)?;
+        for (number, file) in world.files.iter().enumerate() {
+            // A character can be cut where a silence was.
+            let plain = |text: &str| text.chars().filter(char::is_ascii).filter(|c| !"\r\n".contains(*c)).collect::<String>();
+            let found = messages.get(&format!("/{number}.log")).cloned().unwrap_or_default();
+            prop_assert_eq!(plain(&found.concat()), plain(&file.generations.concat()), "file {}", number);
+        }
+    }
+
+    #[test]
+    fn prefixed_lines_are_whole_and_say_their_file(steps in steps(15)) {
+        let mut world = World::new(Format::Prefixed);
+        let output = world.run(&steps);
+        for (number, file) in world.files.iter().enumerate() {
+            let prefix = format!("[/{number}.log] ");
+            let found: Vec<&str> = output.split('\n').filter_map(|line| line.strip_prefix(&prefix)).collect();
+            let text = file.generations.concat();
+            let expected: Vec<&str> = text.split_terminator('\n').collect();
+            prop_assert_eq!(found, expected, "file {}", number);
+        }
+        let lines: usize = world.files.iter().map(|file| file.generations.concat().matches('\n').count()).sum();
+        prop_assert_eq!(output.matches('\n').count(), lines, "lines of nobody");
+    }
+}
