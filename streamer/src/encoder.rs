@@ -50,6 +50,21 @@ pub struct Unread<'a> {
     pub waited: Duration,
 }
 
+impl<'a> Unread<'a> {
+    /// Whole lines of which nothing has left and to which nothing will come.
+    pub fn last(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            stage: Stage::Outside,
+            mid_line: false,
+            line_is_open: false,
+            first: Patience::AsItIs,
+            others: Patience::AsItIs,
+            waited: Duration::ZERO,
+        }
+    }
+}
+
 /// How much was encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Taken {
@@ -205,13 +220,9 @@ mod tests {
 
     fn unread(bytes: &[u8], patience: Patience) -> Unread<'_> {
         Unread {
-            bytes,
-            stage: Stage::Outside,
-            mid_line: false,
-            line_is_open: false,
             first: patience,
             others: Patience::Whole,
-            waited: Duration::ZERO,
+            ..Unread::last(bytes)
         }
     }
 

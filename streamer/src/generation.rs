@@ -138,6 +138,10 @@ pub struct Generation {
     pub slot: Option<usize>,
     /// What was seen at the end and waits for more.
     pub unfinished: Option<Unfinished>,
+    /// The bytes of `unfinished`, where a truncation would take whole lines off the disk that have not been written out.
+    pub held: Vec<u8>,
+    /// Lines that were held when a truncation took them off the disk.
+    pub rescued: Vec<u8>,
     /// Where the record stands whose beginning has left before it was whole.
     pub stage: Stage,
     /// Since when the line waits for its end whose beginning was written out last.
@@ -174,6 +178,8 @@ impl Generation {
             file,
             slot: None,
             unfinished: None,
+            held: Vec::new(),
+            rescued: Vec::new(),
             stage: Stage::Outside,
             line_since: None,
             retired: None,
@@ -211,16 +217,21 @@ impl Generation {
             .map_or(Ok(false), |file| Ok(!self.position.continues_in(file)?))
     }
 
-    /// Notes that the `length` bytes after the offset are no whole line or record yet.
-    pub fn wait_with(&mut self, length: usize, now: Instant) {
-        self.unfinished = Some(match self.unfinished {
-            Some(before) if before.length == length => before,
-            before => Unfinished {
-                length,
-                since: before.map_or(now, |before| before.since),
-                grown: now,
-            },
+    /// Notes that `bytes`, which follow the offset, are no whole line or record yet, and keeps them if they are to be `held`.
+    pub fn wait_with(&mut self, bytes: &[u8], held: bool, now: Instant) {
+        let before = self.unfinished;
+        if before.is_some_and(|before| before.length == bytes.len()) {
+            return;
+        }
+        self.unfinished = Some(Unfinished {
+            length: bytes.len(),
+            since: before.map_or(now, |before| before.since),
+            grown: now,
         });
+        self.held.clear();
+        if held {
+            self.held.extend_from_slice(bytes);
+        }
     }
 
     /// Moves the offset over `count` bytes that [`Generation::read`] put into `buffer`.
@@ -237,6 +248,7 @@ impl Generation {
         self.quiet_since = None;
         self.last_byte = now;
         self.unfinished = None;
+        self.held = Vec::new();
     }
 
     /// How long the file has had nothing new since no name leads to it.
@@ -282,6 +294,7 @@ impl Generation {
         self.id = id;
         self.position = Position::START;
         self.unfinished = None;
+        self.rescued.append(&mut self.held);
         self.stage = Stage::Outside;
         self.line_since = None;
         self.quiet_since = None;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::cut::Patience;
 use crate::encoder::{Taken, Unread};
-use crate::format::UNFINISHED;
+use crate::format::{Format, UNFINISHED};
 use crate::generation::{CHUNK, Reading};
 use crate::lineage::Lineage;
 use crate::multiline::Stage;
@@ -114,6 +114,7 @@ impl<W: Write> Tailer<W> {
     }
 
     fn read_generation(&mut self, step: Step) -> Result<Progress, OutputError> {
+        self.write_rescued(step)?;
         let longest = self.format.longest_record();
         let Step { lineage, place, .. } = step;
         let unfinished = self.lineages[lineage].generations[place].unfinished;
@@ -144,12 +145,12 @@ impl<W: Write> Tailer<W> {
                 (false, true) => (Patience::AsItIs, Patience::AsItIs),
                 (false, false) if overdue => (Patience::AsItIs, Patience::Whole),
                 // The same as before, of which nothing was whole.
-                (false, false) if is_known => return Ok(self.wait_for_end(step, range.len())),
+                (false, false) if is_known => return Ok(self.wait_for_end(step, range)),
                 (false, false) => (Patience::Whole, Patience::Whole),
             };
             let taken = self.take(step, &range, patience);
             if taken.bytes == 0 {
-                return Ok(self.wait_for_end(step, range.len()));
+                return Ok(self.wait_for_end(step, range));
             }
             return self.write_out(step, range.start, taken);
         }
@@ -240,10 +241,11 @@ impl<W: Write> Tailer<W> {
 
     /// Notes that only the beginning of a line or record is there. Of a file that was rotated newer ones wait for the end, once:
     /// its writer may go on for ever.
-    fn wait_for_end(&mut self, step: Step, length: usize) -> Progress {
+    fn wait_for_end(&mut self, step: Step, range: Range<usize>) -> Progress {
         let (silence, _) = self.format.waits();
+        let held = matches!(self.format, Format::Json { .. });
         let generation = &mut self.lineages[step.lineage].generations[step.place];
-        generation.wait_with(length, step.now);
+        generation.wait_with(&self.buffer[range], held, step.now);
         generation.awaited = generation.retired.and(generation.awaited.or(Some(step.now)));
         let is_awaited = generation
             .awaited
@@ -262,6 +264,26 @@ impl<W: Write> Tailer<W> {
         generations[step.place].position.offset == 0
             && previous.is_some()
             && previous == self.output.open_line()
+    }
+
+    /// Writes out the records that a truncation took off the disk while they waited for more.
+    fn write_rescued(&mut self, step: Step) -> Result<(), OutputError> {
+        let Lineage {
+            label, generations, ..
+        } = &mut self.lineages[step.lineage];
+        let generation = &mut generations[step.place];
+        let rescued = std::mem::take(&mut generation.rescued);
+        let Some(encoder) = &mut self.encoder else {
+            return Ok(());
+        };
+        let mut bytes = rescued.as_slice();
+        while !bytes.is_empty() {
+            let taken = encoder.encode(label, &Unread::last(bytes));
+            self.output
+                .write(generation.id, false, encoder.encoded(), &mut self.reporter)?;
+            bytes = &bytes[taken.bytes..];
+        }
+        Ok(())
     }
 
     fn write_out(&mut self, step: Step, start: usize, taken: Taken) -> Result<Progress, OutputError> {

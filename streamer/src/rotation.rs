@@ -101,15 +101,18 @@ impl<W: Write> Tailer<W> {
         let unfinished = generation.unfinished.map_or(0, |unfinished| unfinished.length);
         generation.restart(now_is, now);
         let copied = self.adopt_siblings(lineage, Some(truncated), now);
-        if unfinished > 0 && !copied {
-            let name = Escaped(self.lineages[lineage].name());
-            self.reporter.say(format_args!(
-                "lost: {name} was truncated with {unfinished} bytes of an unfinished line or record in it, and no copy has them"
-            ));
-        }
         let at = self.lineages[lineage]
             .place_of(now_is)
             .expect("a truncated generation stays in its lineage");
+        let rescued = &mut self.lineages[lineage].generations[at].rescued;
+        if copied {
+            rescued.clear();
+        } else if unfinished > 0 && rescued.is_empty() {
+            let name = Escaped(self.lineages[lineage].name());
+            self.reporter.say(format_args!(
+                "lost: {name} was truncated with {unfinished} bytes of an unfinished line in it, and no copy has them"
+            ));
+        }
         self.save(lineage, at, now);
     }
 
