@@ -191,10 +191,9 @@ fn message(bytes: &[u8]) -> Cow<'_, str> {
     let without_newline = bytes.strip_suffix(b"\n");
     let line = without_newline.map_or(bytes, |line| line.strip_suffix(b"\r").unwrap_or(line));
     let text = String::from_utf8_lossy(line);
-    if text.contains("\r\n") {
-        Cow::Owned(text.replace("\r\n", "\n"))
-    } else {
-        text
+    match memchr::memchr(b'\r', line) {
+        Some(_) => Cow::Owned(text.replace("\r\n", "\n")),
+        None => text,
     }
 }
 

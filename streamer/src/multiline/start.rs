@@ -2,12 +2,9 @@
 
 use std::fmt;
 
-use regex_lite::{Regex, RegexBuilder};
+use regex_lite::Regex;
 
 use super::RulesError;
-
-/// Bytes a compiled pattern may take: a thousand times what one for time stamps does.
-const SIZE_LIMIT: usize = 1024 * 1024;
 
 /// What the first line of a record looks like.
 #[derive(Clone)]
@@ -19,9 +16,8 @@ impl StartPattern {
         if pattern.is_empty() {
             return Err(RulesError::Empty);
         }
-        RegexBuilder::new(pattern)
-            .size_limit(SIZE_LIMIT)
-            .build()
+        // With the library's own limits, so that whoever checks a pattern with it beforehand comes to the same answer.
+        Regex::new(pattern)
             .map(Self)
             .map_err(|error| RulesError::Pattern {
                 pattern: pattern.to_owned(),
