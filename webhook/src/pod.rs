@@ -178,11 +178,31 @@ pub struct Volume {
     secret: Option<IgnoredAny>,
     projected: Option<IgnoredAny>,
     #[serde(rename = "downwardAPI")]
-    downward_api: Option<IgnoredAny>,
+    downward_api: Option<DownwardApi>,
     image: Option<IgnoredAny>,
     csi: Option<Access>,
     nfs: Option<Access>,
     persistent_volume_claim: Option<Access>,
+}
+
+/// A volume that shows fields of the pod.
+#[derive(Debug, Deserialize)]
+struct DownwardApi {
+    items: Option<Vec<DownwardItem>>,
+}
+
+/// A field of the pod, as a file.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DownwardItem {
+    path: Option<String>,
+    field_ref: Option<FieldRef>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FieldRef {
+    field_path: Option<String>,
 }
 
 /// How a volume may be used.
@@ -206,6 +226,21 @@ pub enum VolumeKind {
 }
 
 impl Volume {
+    /// Whether the volume shows exactly these fields of the pod: each file's name, and the path of its field.
+    pub fn shows<'f>(&self, fields: impl IntoIterator<Item = (&'f str, String)>) -> bool {
+        let items = self
+            .downward_api
+            .iter()
+            .flat_map(|api| api.items.iter().flatten());
+        let mut shown = items.map(|item| (item.path.as_deref(), item.field_ref.as_ref()));
+        let all = fields.into_iter().all(|(path, field)| {
+            let (file, reference) = shown.next().unwrap_or_default();
+            let shows_field = |reference: &FieldRef| reference.field_path.as_ref() == Some(&field);
+            file == Some(path) && reference.is_some_and(shows_field)
+        });
+        all && shown.next().is_none()
+    }
+
     /// The volume's kind. One that is not known here counts as outliving the pod, which is the careful guess.
     pub fn kind(&self) -> VolumeKind {
         let read_only = |access: &Option<Access>| access.as_ref().is_some_and(|a| a.read_only == Some(true));

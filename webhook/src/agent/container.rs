@@ -6,16 +6,18 @@ use k8s_openapi::api::core::v1::{
 };
 use serde_json::{Value, json};
 use tributary_agents::config::CONFIG_DIRECTORY;
-use tributary_agents::sidecar::{SidecarConfig, SidecarDocument};
+use tributary_agents::sidecar::SidecarConfig;
 
 use crate::files::access::{Access, Part};
-use crate::pod::Pod;
+use crate::pod::{Pod, Volume, VolumeKind};
 use crate::sidecar::user::RunAs;
-use crate::sidecar::{AGENT, names, security};
+use crate::sidecar::{names, security};
 
 /// The agent sidecar.
 #[derive(Debug)]
 pub struct AgentSidecar<'s> {
+    /// The container's name.
+    pub name: &'s str,
     /// The agent's image.
     pub image: &'s str,
     /// What it runs with.
@@ -41,7 +43,7 @@ impl AgentSidecar<'_> {
             ..LifecycleHandler::default()
         };
         let container = CoreContainer {
-            name: AGENT.to_owned(),
+            name: self.name.to_owned(),
             image: Some(self.image.to_owned()),
             image_pull_policy: Some("IfNotPresent".to_owned()),
             args: Some(self.config.args.clone()),
@@ -152,11 +154,13 @@ struct Own {
 }
 
 impl Volumes {
-    /// Those that the pod's agent mounts already, or else names that are free.
+    /// Those that the pod's agent mounts already, or else names that are free or those of volumes that nobody else uses.
     pub fn of(pod: &Pod<'_>, config: &SidecarConfig) -> Self {
+        let shows = |volume: &Volume| volume.shows(fields(config));
+        let is_empty_dir = |volume: &Volume| volume.kind() == VolumeKind::EmptyDir;
         Self {
-            config: Own::of(pod, "agent-config", CONFIG_DIRECTORY),
-            state: Own::of(pod, "agent-state", &config.state_directory),
+            config: Own::of(pod, "agent-config", CONFIG_DIRECTORY, shows),
+            state: Own::of(pod, "agent-state", &config.state_directory, is_empty_dir),
         }
     }
 
@@ -164,11 +168,9 @@ impl Volumes {
     pub fn missing(&self, config: &SidecarConfig) -> Vec<Value> {
         let mut missing = Vec::new();
         if !self.config.declared {
-            let item = |document: &SidecarDocument| {
-                let field = field_of_pod(&format!("metadata.annotations['{}']", document.annotation));
-                json!({"path": document.file_name, "fieldRef": field})
-            };
-            let items: Vec<Value> = config.documents.iter().map(item).collect();
+            let item =
+                |(path, field): (&str, String)| json!({"path": path, "fieldRef": field_of_pod(&field)});
+            let items: Vec<Value> = fields(config).map(item).collect();
             missing.push(json!({"name": self.config.name, "downwardAPI": {"items": items}}));
         }
         if !self.state.declared {
@@ -178,20 +180,31 @@ impl Volumes {
     }
 }
 
+/// What the configuration's volume shows: each file's name, and the path of the pod's field.
+fn fields(config: &SidecarConfig) -> impl Iterator<Item = (&str, String)> {
+    config.documents.iter().map(|document| {
+        let field = format!("metadata.annotations['{}']", document.annotation);
+        (document.file_name, field)
+    })
+}
+
 impl Own {
-    fn of(pod: &Pod<'_>, purpose: &'static str, path: &str) -> Self {
+    fn of(pod: &Pod<'_>, purpose: &'static str, path: &str, is_fit: impl Fn(&Volume) -> bool) -> Self {
         let agent = pod.all_containers().find(|c| c.container.is_agent_sidecar());
         let mounted = agent
             .into_iter()
             .flat_map(|agent| agent.container.mounts())
             .find(|mount| mount.mount_path == path)
             .map(|mount| mount.name.clone());
-        let is_free = |name: &String| {
-            let mut mounts = pod.all_containers().flat_map(|c| c.container.mounts());
-            pod.volume(name).is_none() && mounts.all(|mount| mount.name != *name)
+        let is_usable = |name: &String| {
+            let others = pod.all_containers().filter(|c| !c.container.is_agent_sidecar());
+            let mut theirs = others.flat_map(|c| c.container.mounts());
+            theirs.all(|mount| mount.name != *name) && pod.volume(name).is_none_or(&is_fit)
         };
         let name = mounted
-            .or_else(|| names::own_volume_candidates(purpose).find(is_free))
+            .into_iter()
+            .chain(names::own_volume_candidates(purpose))
+            .find(is_usable)
             .expect("candidates have no end, and a pod's volumes do");
         Self {
             declared: pod.volume(&name).is_some(),

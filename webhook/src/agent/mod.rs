@@ -17,7 +17,7 @@ use crate::options::Options;
 use crate::patch::PatchBuilder;
 use crate::pod::{Container, ContainerRef, Mount, Pod};
 use crate::policies::Chosen;
-use crate::sidecar::{AGENT, names, user};
+use crate::sidecar::{names, user};
 
 use container::{AgentSidecar, Volumes};
 
@@ -40,6 +40,7 @@ pub struct Plan<'p> {
 /// The agent of one pod.
 #[derive(Debug)]
 struct Work<'p> {
+    name: String,
     config: SidecarConfig,
     volumes: Volumes,
     /// The agent that the pod has already.
@@ -127,7 +128,14 @@ impl<'p> Plan<'p> {
                 .map(|warning| warning.about(annotation::SHIP)),
         );
         let volumes = Volumes::of(pod, &config);
+        let present = pod.all_containers().find(|c| c.container.is_agent_sidecar());
+        let is_free = |name: &String| pod.all_containers().all(|c| c.container.name != *name);
+        let name = present
+            .map(|present| present.container.name.clone())
+            .or_else(|| names::agent_candidates().find(is_free))
+            .expect("candidates have no end, and a pod's containers do");
         let container = AgentSidecar {
+            name: &name,
             image: &self.block.image,
             config: &config,
             files: &accesses,
@@ -137,7 +145,8 @@ impl<'p> Plan<'p> {
         }
         .container();
         Ok(Some(Work {
-            present: pod.all_containers().find(|c| c.container.is_agent_sidecar()),
+            name,
+            present,
             config,
             volumes,
             container,
@@ -156,7 +165,7 @@ impl<'p> Plan<'p> {
 
     /// What became of each file.
     pub fn result(&self) -> AgentResult {
-        let sidecar = self.work.as_ref().map(|_| AGENT);
+        let sidecar = self.work.as_ref().map(|work| work.name.as_str());
         AgentResult {
             policy: self.work.as_ref().map(|_| self.policy.to_owned()),
             files: self

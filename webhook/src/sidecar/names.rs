@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use tributary_crds::annotation::AbsolutePath;
 
 use crate::files::access::{Access, Part};
+use crate::sidecar::AGENT;
 
 /// The prefix of every sidecar's name.
 const SIDECAR: &str = "stream-";
@@ -37,6 +38,11 @@ pub fn combined_candidates(container: &str) -> impl Iterator<Item = String> {
     candidates(SIDECAR, Stem::of(container), container, "")
 }
 
+/// The names that the agent sidecar may have, best first, without end.
+pub fn agent_candidates() -> impl Iterator<Item = String> {
+    candidates("", Stem::of(AGENT), "", "")
+}
+
 /// The names that a volume created at a directory may have, best first, without end.
 fn volume_candidates<'f>(container: &'f str, directory: &'f str) -> impl Iterator<Item = String> + 'f {
     candidates(
@@ -64,8 +70,9 @@ pub fn mount(access: &Access) -> String {
 
 /// A name to propose for a volume that a pod's author may add.
 pub fn suggested_volume(container: &str, directory: &str, taken: impl Fn(&str) -> bool) -> String {
-    let stripped = volume_candidates(container, directory)
-        .map(|name| name.strip_prefix(VOLUME).unwrap_or(&name).to_owned());
+    // All of them, for a directory that is itself called so: our own volumes must not come upon the one that is proposed.
+    let stripped =
+        volume_candidates(container, directory).map(|name| name.trim_start_matches(VOLUME).to_owned());
     let mut free = stripped.filter(|name| !taken(name));
     free.next().unwrap_or_default()
 }

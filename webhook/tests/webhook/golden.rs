@@ -56,7 +56,7 @@ fn corpus_is_as_the_golden_files_say() {
     let mut differing = Vec::new();
     for (name, pod) in &pods {
         let path = corpus().join("golden").join(name).with_extension("yaml");
-        let now = golden(pod, &decide(pod, &policies));
+        let now = golden(pod, &decide(pod, policies));
         if update {
             fs::write(&path, &now).unwrap();
         } else if fs::read_to_string(&path).unwrap_or_default() != now {
@@ -87,9 +87,9 @@ fn no_golden_file_is_left_over() {
 fn a_second_pass_changes_nothing_and_says_the_same() {
     let policies = policies();
     for (name, pod) in pods() {
-        let first = decide(&pod, &policies);
+        let first = decide(&pod, policies);
         let once = patched(&pod, &first);
-        let second = decide(&once, &policies);
+        let second = decide(&once, policies);
         assert!(
             second.patch.0.is_empty(),
             "{name}: {}",
@@ -104,7 +104,7 @@ fn a_second_pass_changes_nothing_and_says_the_same() {
 fn every_warning_is_one_line_that_says_what_to_do() {
     let policies = policies();
     for (name, pod) in pods() {
-        for warning in decide(&pod, &policies).warnings {
+        for warning in decide(&pod, policies).warnings {
             let (head, remedy) = warning
                 .split_once("; ")
                 .unwrap_or_else(|| panic!("{name}: {warning}"));
@@ -130,7 +130,7 @@ fn the_documentation_quotes_what_is_really_said() {
     let policies = policies();
     let said: BTreeSet<String> = pods()
         .values()
-        .flat_map(|pod| decide(pod, &policies).warnings)
+        .flat_map(|pod| decide(pod, policies).warnings)
         .collect();
     let quoted: Vec<&str> = pages
         .lines()

@@ -25,8 +25,8 @@ fn unknown() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Names of volumes, one of which is ours.
-const VOLUMES: [&str; 4] = ["v0", "v1", "v2", "tributary-positions"];
+/// Names of volumes, some of which are ours.
+const VOLUMES: [&str; 5] = ["v0", "v1", "v2", "tributary-positions", "tributary-agent-state"];
 
 fn mount() -> impl Strategy<Value = Value> {
     let path = prop_oneof![
@@ -39,9 +39,10 @@ fn mount() -> impl Strategy<Value = Value> {
         Just("/"),
         Just("/tributary"),
         Just("/tributary-positions"),
+        Just("/etc/tributary/config"),
     ];
     let part = proptest::option::of(prop_oneof![Just("a.log"), Just("sub/dir")]);
-    (0..4_usize, path, part, any::<Option<bool>>(), unknown()).prop_map(
+    (0..VOLUMES.len(), path, part, any::<Option<bool>>(), unknown()).prop_map(
         |(volume, path, part, read_only, unknown)| {
             let mut mount = json!({"name": VOLUMES[volume], "mountPath": path, "futureMount": unknown});
             if let Some(part) = part {
@@ -55,13 +56,26 @@ fn mount() -> impl Strategy<Value = Value> {
     )
 }
 
+fn variable() -> impl Strategy<Value = Value> {
+    let name = prop_oneof![
+        Just("X"),
+        Just("OTEL_RESOURCE_ATTRIBUTES"),
+        Just("TRIBUTARY_POD_NAME")
+    ];
+    (name, ".{0,6}").prop_map(|(name, value)| json!({"name": name, "value": value}))
+}
+
 fn container() -> impl Strategy<Value = Value> {
     let mounts = proptest::option::of(proptest::collection::vec(mount(), 0..3));
     let user = proptest::option::of(0..3_i64);
     let resources = proptest::option::of(resources());
-    let generated = (mounts, user, any::<bool>(), resources, unknown());
-    generated.prop_map(|(mounts, user, sidecar, resources, unknown)| {
+    let env = proptest::option::of(proptest::collection::vec(variable(), 0..3));
+    let generated = (mounts, user, any::<bool>(), resources, env, unknown());
+    generated.prop_map(|(mounts, user, sidecar, resources, env, unknown)| {
         let mut container = json!({"image": "i", "futureField": unknown});
+        if let Some(env) = env {
+            container["env"] = env.into();
+        }
         if let Some(resources) = resources {
             container["resources"] = resources;
         }
@@ -94,7 +108,7 @@ fn volumes() -> impl Strategy<Value = Value> {
     })
 }
 
-fn annotation() -> impl Strategy<Value = String> {
+fn files() -> impl Strategy<Value = String> {
     let file = prop_oneof![
         Just("/logs/app/a.log"),
         Just("/logs/b.log"),
@@ -116,13 +130,48 @@ fn annotation() -> impl Strategy<Value = String> {
     prop_oneof![8 => files, 1 => ".{0,300}"]
 }
 
+/// What is asked for: at least one pattern, and choices.
+fn annotations() -> impl Strategy<Value = Value> {
+    let direct = prop_oneof![Just("true"), Just("c0"), Just("c1, nobody"), Just("false")];
+    let asks = (
+        proptest::option::weighted(0.7, files()),
+        proptest::option::weighted(0.4, files()),
+        proptest::option::weighted(0.3, direct),
+    );
+    let choices = (
+        any::<bool>(),
+        proptest::option::of(prop_oneof![Just("PerFile"), Just("Combined"), Just("Other")]),
+        proptest::option::of(prop_oneof![Just("Raw"), Just("Json")]),
+        proptest::option::of(prop_oneof![Just("Java"), Just("^$(X)"), Just("(")]),
+    );
+    (asks, choices).prop_map(|((stream, ship, direct), (create, layout, format, multiline))| {
+        let mut annotations = Map::new();
+        let mut set = |key: &str, value: Option<String>| {
+            annotations.extend(value.map(|value| (format!("tributary.dev/{key}"), Value::from(value))));
+        };
+        let nothing = stream.is_none() && ship.is_none();
+        set("stream", stream);
+        set("ship", ship);
+        set(
+            "direct",
+            direct
+                .map(str::to_owned)
+                .or_else(|| nothing.then(|| "true".to_owned())),
+        );
+        set("missing-volume", create.then(|| "create".to_owned()));
+        set("layout", layout.map(str::to_owned));
+        set("format", format.map(str::to_owned));
+        set("multiline", multiline.map(str::to_owned));
+        annotations.into()
+    })
+}
+
 prop_compose! {
     fn pod()(
         mut containers in proptest::collection::vec(container(), 1..3),
         mut init in proptest::option::of(proptest::collection::vec(container(), 0..3)),
         volumes in proptest::option::of(volumes()),
-        annotation in annotation(),
-        create in any::<bool>(),
+        annotations in annotations(),
         resources in proptest::option::weighted(0.2, resources()),
         labels in any::<bool>(),
         unknown in unknown(),
@@ -144,10 +193,7 @@ prop_compose! {
         if let Some(resources) = resources {
             spec["resources"] = resources;
         }
-        let mut metadata = json!({"name": "p", "namespace": "shop", "annotations": {"tributary.dev/stream": annotation}});
-        if create {
-            metadata["annotations"]["tributary.dev/missing-volume"] = "create".into();
-        }
+        let mut metadata = json!({"name": "p", "namespace": "shop", "annotations": annotations});
         if labels {
             metadata["labels"] = json!({"a": "b"});
         }
@@ -190,6 +236,10 @@ fn without_additions(mut pod: Value, before: &Value) -> Value {
                 .into_iter()
                 .find(|known| known["name"] == container["name"])
                 .unwrap();
+            if let Some(Value::Array(env)) = container.get_mut("env") {
+                // What is added comes first.
+                env.drain(..env.len() - original["env"].as_array().map_or(0, Vec::len));
+            }
             if let Some(Value::Array(mounts)) = container.get_mut("volumeMounts") {
                 mounts.truncate(original["volumeMounts"].as_array().map_or(0, Vec::len));
             }
@@ -219,6 +269,7 @@ fn without_empty_parents(mut pod: Value) -> Value {
             .flatten()
         {
             drop_empty(container, "volumeMounts");
+            drop_empty(container, "env");
         }
     }
     drop_empty(&mut pod["spec"], "volumes");
@@ -232,20 +283,20 @@ proptest! {
     #[test]
     fn a_patched_pod_keeps_everything_and_a_second_pass_adds_nothing(pod in pod()) {
         let policies = policies();
-        let first = decide(&pod, &policies);
+        let first = decide(&pod, policies);
         let once = patched(&pod, &first);
         prop_assert_eq!(
             without_empty_parents(without_additions(once.clone(), &pod)),
             without_empty_parents(pod.clone())
         );
-        let second = decide(&once, &policies);
+        let second = decide(&once, policies);
         prop_assert!(second.patch.0.is_empty(), "{:?}", second.patch);
         prop_assert_eq!(first.result, second.result);
     }
 
     #[test]
     fn what_is_added_is_sound(pod in pod()) {
-        let decision = decide(&pod, &policies());
+        let decision = decide(&pod, policies());
         let after = patched(&pod, &decision);
         let spec = &after["spec"];
         let containers = || ["containers", "initContainers"].into_iter().flat_map(|list| spec[list].as_array().into_iter().flatten());
@@ -256,50 +307,59 @@ proptest! {
         prop_assert_eq!(names.len(), count, "container names are unique");
         let volumes: Vec<&str> =
             spec["volumes"].as_array().into_iter().flatten().map(|v| v["name"].as_str().unwrap()).collect();
-        for sidecar in containers().filter(|c| c["command"][0] == "/tributary-streamer") {
+        let is_ours = |container: &Value| {
+            let known = pod["spec"]["initContainers"].as_array().into_iter().flatten();
+            let apps = pod["spec"]["containers"].as_array().into_iter().flatten();
+            !known.chain(apps).any(|known| known["name"] == container["name"])
+        };
+        for sidecar in containers().filter(|container| is_ours(container)) {
             prop_assert_eq!(&sidecar["securityContext"]["runAsNonRoot"], &json!(true));
             prop_assert!(sidecar["securityContext"]["runAsUser"].as_i64().unwrap() > 0);
             let mounts = sidecar["volumeMounts"].as_array().unwrap();
-            for mount in mounts {
+            let path = |mount: &Value| format!("{}/", mount["mountPath"].as_str().unwrap());
+            for (index, mount) in mounts.iter().enumerate() {
                 prop_assert!(volumes.contains(&mount["name"].as_str().unwrap()));
-                let writable = mount["mountPath"] == "/tributary-positions";
+                let writable = ["/tributary-positions", "/var/lib/tributary"].contains(&mount["mountPath"].as_str().unwrap());
                 prop_assert_eq!(mount.get("readOnly"), (!writable).then_some(&json!(true)));
+                for other in &mounts[index + 1..] {
+                    prop_assert!(!path(mount).starts_with(&path(other)) && !path(other).starts_with(&path(mount)), "{mounts:?}");
+                }
+                let shared = containers()
+                    .filter(|container| !is_ours(container))
+                    .flat_map(|container| container["volumeMounts"].as_array().into_iter().flatten())
+                    .any(|theirs| theirs["name"] == mount["name"]);
+                prop_assert!(!writable || !shared, "no container of the application can reach positions and buffers");
             }
-            let path = |index: usize| format!("{}/", mounts[index]["mountPath"].as_str().unwrap());
-            prop_assert!(!path(0).starts_with(&path(1)) && !path(1).starts_with(&path(0)), "{mounts:?}");
-            let shared = containers()
-                .filter(|container| container["command"][0] != "/tributary-streamer")
-                .flat_map(|container| container["volumeMounts"].as_array().into_iter().flatten())
-                .any(|mount| mount["name"] == mounts[1]["name"]);
-            prop_assert!(!shared, "no container of the application can reach the positions");
         }
     }
 
     #[test]
     fn no_pod_changes_its_quality_of_service(pod in pod()) {
-        let after = patched(&pod, &decide(&pod, &policies()));
+        let after = patched(&pod, &decide(&pod, policies()));
         prop_assert_eq!(class(&pod), class(&after));
     }
 
     #[test]
     fn what_another_webhook_takes_away_comes_back(pod in pod(), of_list in any::<prop::sample::Index>(), volume in any::<bool>()) {
         let policies = policies();
-        let once = patched(&pod, &decide(&pod, &policies));
+        let once = patched(&pod, &decide(&pod, policies));
         let is_added = |list: &str, item: &Value| {
             let known = pod["spec"][list].as_array().into_iter().flatten();
             !known.into_iter().any(|known| known["name"] == item["name"])
         };
         let mut less = once.clone();
-        let sidecar = once["spec"]["initContainers"].as_array().into_iter().flatten();
-        let positions: Vec<&Value> = sidecar
-            .into_iter()
-            .filter(|container| container["command"][0] == "/tributary-streamer")
-            .map(|container| &container["volumeMounts"][1]["name"])
+        let own = ["/tributary-positions", "/var/lib/tributary", "/etc/tributary/config"];
+        let sidecars = once["spec"]["initContainers"].as_array().into_iter().flatten();
+        let own: Vec<&Value> = sidecars
+            .filter(|container| is_added("initContainers", container))
+            .flat_map(|container| container["volumeMounts"].as_array().into_iter().flatten())
+            .filter(|mount| own.contains(&mount["mountPath"].as_str().unwrap()))
+            .map(|mount| &mount["name"])
             .collect();
         let list = if volume { "volumes" } else { "initContainers" };
         if let Some(items) = less["spec"][list].as_array_mut() {
             let ours: Vec<usize> = (0..items.len())
-                .filter(|&index| is_added(list, &items[index]) && (!volume || positions.contains(&&items[index]["name"])))
+                .filter(|&index| is_added(list, &items[index]) && (!volume || own.contains(&&items[index]["name"])))
                 .collect();
             if !ours.is_empty() {
                 items.remove(ours[of_list.index(ours.len())]);
@@ -310,16 +370,21 @@ proptest! {
             items.sort_by_key(|item| item["name"].to_string());
             items
         };
-        let again = patched(&less, &decide(&less, &policies));
+        let again = patched(&less, &decide(&less, policies));
         prop_assert_eq!(sorted(&again), sorted(&once));
     }
 
     #[test]
     fn every_file_is_accounted_for(pod in pod()) {
-        let decision = decide(&pod, &policies());
-        let told = decision.result.files.len() + decision.result.pod.len();
-        prop_assert!(told > 0, "no silent skip");
-        for finding in decision.result.files.iter().filter(|file| file.sidecar.is_none()) {
+        let decision = decide(&pod, policies());
+        let result = &decision.result;
+        let shipped = result.agent.as_ref().map_or(&[][..], |agent| &agent.files);
+        let told = result.files.len() + shipped.len() + result.pod.len() + usize::from(result.direct.is_some());
+        let asks = pod["metadata"]["annotations"].as_object().unwrap();
+        let declined = asks.keys().all(|key| !["tributary.dev/stream", "tributary.dev/ship"].contains(&key.as_str()))
+            && asks.get("tributary.dev/direct") == Some(&json!("false"));
+        prop_assert!(told > 0 || declined, "no silent skip");
+        for finding in result.files.iter().chain(shipped).filter(|file| file.sidecar.is_none()) {
             let reason = finding.reason.as_str();
             prop_assert!(decision.warnings.iter().any(|warning| warning.contains(reason)), "{reason}");
         }
@@ -329,13 +394,15 @@ proptest! {
     fn hostile_annotations_do_no_harm(value in any::<String>(), other in any::<String>()) {
         let pod = json!({
             "metadata": {"annotations": {
-                "tributary.dev/stream": value, "tributary.dev/policy": other, "tributary.dev/run-as": other,
+                "tributary.dev/stream": value, "tributary.dev/ship": other, "tributary.dev/direct": value,
+                "tributary.dev/layout": other, "tributary.dev/format": value, "tributary.dev/multiline": other,
+                "tributary.dev/resources": value, "tributary.dev/image": other, "tributary.dev/policy": other, "tributary.dev/run-as": other,
                 "tributary.dev/missing-volume": other, "tributary.dev/result": value, "tributary.dev/inject": "true",
                 "kubectl.kubernetes.io/default-container": other
             }},
             "spec": {"containers": [{"name": "app"}]}
         });
-        let decision = decide(&pod, &policies());
+        let decision = decide(&pod, policies());
         for warning in &decision.warnings {
             prop_assert!(!warning.contains(char::is_control), "{warning:?}");
         }

@@ -27,7 +27,7 @@ use tributary_webhook::metrics::Metrics;
 use tributary_webhook::server::{self, ConnectionLimits};
 use tributary_webhook::tls::Certificate;
 
-use crate::support::{pods, policies};
+use crate::support::{compile_policies, pods, policies};
 
 /// A certificate and its key in PEM.
 struct Pair {
@@ -64,7 +64,7 @@ impl Running {
             .replace(pair.certificate.as_bytes(), pair.key.as_bytes())
             .unwrap();
         let state = Arc::new(ClusterState::default());
-        state.set_policies(policies());
+        state.set_policies(compile_policies());
         for name in ["shop", "lonely", "kube-system"] {
             let labels = Labels::from([("kubernetes.io/metadata.name".to_owned(), name.to_owned())]);
             state.set_namespace(name.to_owned(), labels);
@@ -211,7 +211,7 @@ async fn a_review_is_answered_with_the_patch_of_the_library() {
             .unwrap(),
     )
     .unwrap();
-    let expected = crate::support::decide(pod, &policies());
+    let expected = crate::support::decide(pod, policies());
     assert_eq!(patch, serde_json::to_value(&expected.patch).unwrap());
     assert_eq!(answer["response"]["warnings"], json!(expected.warnings));
     assert_eq!(

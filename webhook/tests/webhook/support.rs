@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 use tributary_crds::selection::Labels;
@@ -14,7 +15,13 @@ pub fn corpus() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
 }
 
-pub fn policies() -> PolicyIndex {
+/// The corpus' policies, compiled once for all tests.
+pub fn policies() -> &'static PolicyIndex {
+    static POLICIES: LazyLock<PolicyIndex> = LazyLock::new(compile_policies);
+    &POLICIES
+}
+
+pub fn compile_policies() -> PolicyIndex {
     let text = fs::read_to_string(corpus().join("policies.yaml")).unwrap();
     let policies: Vec<Value> = serde_saphyr::from_str(&text).unwrap();
     let stored: BTreeMap<String, StoredPolicy> = policies

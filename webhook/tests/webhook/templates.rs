@@ -15,7 +15,7 @@ use tributary_webhook::endpoint::{Endpoint, RequestLimits, TEMPLATES_PATH};
 use tributary_webhook::lifecycle::Phase;
 use tributary_webhook::metrics::Metrics;
 
-use crate::support::{decide, pods, policies};
+use crate::support::{compile_policies, decide, pods, policies};
 
 /// Group and kind of every workload.
 const WORKLOADS: [(&str, &str); 5] = [
@@ -35,7 +35,7 @@ struct Webhook {
 impl Webhook {
     fn new(at_once: usize) -> Self {
         let state = ClusterState::default();
-        state.set_policies(policies());
+        state.set_policies(compile_policies());
         for name in ["shop", "lonely", "kube-system"] {
             let labels = Labels::from([("kubernetes.io/metadata.name".to_owned(), name.to_owned())]);
             state.set_namespace(name.to_owned(), labels);
@@ -111,7 +111,7 @@ async fn a_template_gets_the_words_of_its_pods_and_no_patch() {
     let webhook = Webhook::new(1);
     let (mut quiet, mut warned) = (0, 0);
     for (name, pod) in pods() {
-        let warnings = decide(&pod, &policies()).warnings;
+        let warnings = decide(&pod, policies()).warnings;
         *if warnings.is_empty() {
             &mut quiet
         } else {
