@@ -65,6 +65,7 @@ impl Fixture {
             identity: "the-first".to_owned(),
             streamer_image: Some("example.com/tributary:test".to_owned()),
             external_certificates: false,
+            look_at_pods_every: Some(1),
             log_json: false,
         };
         let operator = runtime.spawn(run(client, options, async move {

@@ -31,7 +31,12 @@ pub fn documents() -> anyhow::Result<Vec<DynamicObject>> {
 
 /// Applies everything, in order.
 pub async fn apply(client: &Client) -> anyhow::Result<()> {
-    for document in documents()? {
+    apply_all(client, documents()?).await
+}
+
+/// Applies these, in order.
+pub async fn apply_all(client: &Client, documents: Vec<DynamicObject>) -> anyhow::Result<()> {
+    for document in documents {
         let name = document.name_any();
         let types = document
             .types

@@ -6,11 +6,14 @@
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod belongings;
+mod certificates;
 mod crd;
 mod fixture;
 mod install;
 mod operator;
 mod rbac;
+mod registration;
+mod watchdog;
 mod webhook;
 
 use std::process::ExitCode;
@@ -20,10 +23,13 @@ use libtest_mimic::{Arguments, Trial};
 
 /// Each module of tests, by the function that lists them.
 const MODULES: &[fn(&Fixture) -> Vec<Trial>] = &[
+    certificates::trials,
     crd::trials,
     install::trials,
     operator::trials,
     rbac::trials,
+    registration::trials,
+    watchdog::trials,
     webhook::trials,
 ];
 

@@ -25,12 +25,16 @@ type Right = (&'static str, &'static str, &'static str, &'static str);
 const EVERYWHERE: &str = "";
 const ANY: &str = "";
 const CORE: &str = "/secrets";
+const MUTATING: &str = "admissionregistration.k8s.io/mutatingwebhookconfigurations";
+const VALIDATING: &str = "admissionregistration.k8s.io/validatingwebhookconfigurations";
 
 async fn operator(fixture: Fixture) -> anyhow::Result<()> {
     let may = [
         ("get list watch", "tributary.dev/loggingpolicies", EVERYWHERE, ANY),
         ("patch", "tributary.dev/loggingpolicies/status", EVERYWHERE, ANY),
         ("list", "/pods", EVERYWHERE, ANY),
+        ("list", "/namespaces", EVERYWHERE, ANY),
+        ("get", "apps/replicasets", EVERYWHERE, ANY),
         ("get", "/nodes", EVERYWHERE, ANY),
         (
             "get list watch create patch delete",
@@ -53,13 +57,9 @@ async fn operator(fixture: Fixture) -> anyhow::Result<()> {
             SYSTEM_NAMESPACE,
             "tributary-operator",
         ),
-        ("create patch", "events.k8s.io/events", "default", ANY),
-        (
-            "get patch",
-            "admissionregistration.k8s.io/mutatingwebhookconfigurations",
-            EVERYWHERE,
-            "tributary",
-        ),
+        ("create patch", "events.k8s.io/events", EVERYWHERE, ANY),
+        ("get patch", MUTATING, EVERYWHERE, "tributary"),
+        ("get patch", VALIDATING, EVERYWHERE, "tributary"),
     ];
     let may_not = [
         (
@@ -85,17 +85,34 @@ async fn operator(fixture: Fixture) -> anyhow::Result<()> {
             ANY,
         ),
         (
-            "create delete update",
-            "admissionregistration.k8s.io/mutatingwebhookconfigurations",
+            "get watch create update patch delete",
+            "/namespaces",
             EVERYWHERE,
-            "tributary",
+            ANY,
         ),
         (
-            "get patch",
-            "admissionregistration.k8s.io/mutatingwebhookconfigurations",
+            "list watch create update patch delete",
+            "apps/replicasets",
             EVERYWHERE,
-            "another",
+            ANY,
         ),
+        (
+            "get list watch create update patch delete",
+            "apps/deployments",
+            EVERYWHERE,
+            ANY,
+        ),
+        (
+            "get list watch update delete deletecollection",
+            "events.k8s.io/events",
+            EVERYWHERE,
+            ANY,
+        ),
+        ("create patch", "/events", EVERYWHERE, ANY),
+        ("create delete update", MUTATING, EVERYWHERE, "tributary"),
+        ("create delete update", VALIDATING, EVERYWHERE, "tributary"),
+        ("get patch", MUTATING, EVERYWHERE, "another"),
+        ("get patch", VALIDATING, EVERYWHERE, "another"),
         ("impersonate", "/users", EVERYWHERE, ANY),
     ];
     check(&fixture, SYSTEM_NAMESPACE, "tributary-operator", &may, &may_not).await
@@ -105,6 +122,8 @@ async fn webhook(fixture: Fixture) -> anyhow::Result<()> {
     let may = [
         ("get list watch", "tributary.dev/loggingpolicies", EVERYWHERE, ANY),
         ("get list watch", "/namespaces", EVERYWHERE, ANY),
+        ("list watch", "/limitranges", EVERYWHERE, ANY),
+        ("list watch", "/resourcequotas", EVERYWHERE, ANY),
         ("get list watch", CORE, SYSTEM_NAMESPACE, "tributary-webhook-tls"),
     ];
     let may_not = [
@@ -118,12 +137,11 @@ async fn webhook(fixture: Fixture) -> anyhow::Result<()> {
             SYSTEM_NAMESPACE,
             "tributary-webhook-tls",
         ),
-        (
-            "get patch",
-            "admissionregistration.k8s.io/mutatingwebhookconfigurations",
-            EVERYWHERE,
-            "tributary",
-        ),
+        ("get patch", MUTATING, EVERYWHERE, "tributary"),
+        ("get patch", VALIDATING, EVERYWHERE, "tributary"),
+        ("create update patch delete", "/limitranges", EVERYWHERE, ANY),
+        ("create update patch delete", "/resourcequotas", EVERYWHERE, ANY),
+        ("create patch", "events.k8s.io/events", EVERYWHERE, ANY),
         ("create", "/pods/exec", EVERYWHERE, ANY),
     ];
     check(&fixture, SYSTEM_NAMESPACE, "tributary-webhook", &may, &may_not).await

@@ -1,7 +1,5 @@
 //! Where the API server is told whom to trust: `caBundle` of each entry of the two configurations that register the webhook.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
@@ -18,8 +16,9 @@ use crate::error::Error;
 #[derive(Clone, Debug)]
 pub struct Registration {
     resource: ApiResource,
-    /// The `caBundle` of each entry, by the entry's name; empty where there is none.
-    bundles: BTreeMap<String, Vec<u8>>,
+    /// Name and `caBundle` (empty where there is none) of each entry, in their order: what is applied in another order is
+    /// put into that.
+    entries: Vec<(String, Vec<u8>)>,
 }
 
 /// What is read of an entry, which both kinds of configurations have alike.
@@ -33,7 +32,7 @@ struct Entry {
 impl Registration {
     /// Whether every entry trusts exactly this bundle (PEM).
     pub fn trusts(&self, bundle: &str) -> bool {
-        self.bundles.values().all(|found| found == bundle.as_bytes())
+        self.entries.iter().all(|(_, found)| found == bundle.as_bytes())
     }
 
     fn of(resource: ApiResource, configuration: &DynamicObject) -> Self {
@@ -46,7 +45,7 @@ impl Registration {
         let bundle = |entry: Entry| (entry.name, entry.client_config.ca_bundle.unwrap_or_default().0);
         Self {
             resource,
-            bundles: entries.into_iter().map(bundle).collect(),
+            entries: entries.into_iter().map(bundle).collect(),
         }
     }
 }
@@ -85,9 +84,9 @@ impl Registrations {
         let resource = &registration.resource;
         let bundle = ByteString(bundle.as_bytes().to_vec());
         let webhooks: Vec<_> = registration
-            .bundles
-            .keys()
-            .map(|name| json!({"name": name, "clientConfig": {"caBundle": bundle}}))
+            .entries
+            .iter()
+            .map(|(name, _)| json!({"name": name, "clientConfig": {"caBundle": bundle}}))
             .collect();
         let patch = json!({
             "apiVersion": resource.api_version,

@@ -122,10 +122,11 @@ fn readable(policies: &Policies) -> Vec<LoggingPolicy> {
     staying.cloned().collect()
 }
 
-/// The revision of the configuration that pods made now would get for their agent sidecars.
+/// The revision of the configuration that pods made now would get for their agent sidecars. `None` where they would get none.
 fn revision(policy: &LoggingPolicy) -> Option<String> {
     policy.spec.agent_sidecar.as_ref()?;
-    None
+    let sidecar = tributary_agents::compile_sidecar(&policy.name_any(), &policy.spec).ok()?;
+    Some(sidecar.revision().to_owned())
 }
 
 /// What changes when a policy comes, goes or asks for something else.

@@ -68,7 +68,10 @@ pub fn served(tally: &Tally) -> Option<Finding> {
         ));
     }
     if reason == Reason::AllServed {
-        let message = format!("{} have what they ask for", pods(tally.served));
+        let message = match tally.served {
+            1 => "1 pod has what it asks for".to_owned(),
+            more => format!("{more} pods have what they ask for"),
+        };
         return Some(Finding::new(true, reason, message));
     }
     Some(Finding::new(false, reason, parts.join("; ")))
