@@ -1,0 +1,10 @@
+//! `tributary inject` as its users run it.
+
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+mod cluster;
+mod desk;
+mod errors;
+mod reading;
+mod statuses;
+mod workloads;
