@@ -80,6 +80,9 @@ reasons! {
     PodResourcesTooSmall: Warning, "Raise `spec.resources` of the pod by what the message says.";
     /// A `LimitRange` of the namespace allows no resources with which the sidecar would run.
     LimitRangeConflict: Warning, "Ask for a LimitRange that allows what the message says, or annotate `tributary.dev/resources`.";
+    /// The policy or the pod asks for resources of the sidecar that the pod or its namespace does not allow, or that would change
+    /// the pod's quality of service; the sidecar has the nearest that they do.
+    ResourcesFitted: Normal, "Nothing, or ask for what the message says.";
     /// A `ResourceQuota` of the namespace has less left than the pod needs with its sidecar, so the sidecar is left out.
     QuotaTight: Warning, "Raise the quota, or annotate `tributary.dev/resources` with less; then create the pod again.";
     /// The configuration of the agent sidecar is too long for an annotation of the pod.
@@ -103,7 +106,7 @@ reasons! {
     /// The webhook had more to do than it can; the pod was admitted as it was.
     Overloaded: Warning, "Create the pod again later (`kubectl rollout restart`), and give the webhook more replicas or CPU.";
 
-    /// The pod asks for something, and the webhook never saw it: it was down, or the pod is older than it.
+    /// The pod asks for something, and the webhook never saw it: it was down, or the pod is older than it. Or there was no policy then.
     NotSeen: Warning, "Create the pod again: `kubectl rollout restart` of what made it; the message names it.";
     /// The agent sidecar's configuration is older than its policy.
     Outdated: Warning, "Create the pods again: `kubectl rollout restart` of what made them; the message names it.";

@@ -100,25 +100,25 @@ impl Judge {
 
     /// Takes in what the webhook said. Returns whether that explains why the pod got nothing.
     fn take(&self, finding: &Finding, pod: &Metadata, judgement: &mut Judgement) -> bool {
-        let pattern = finding
-            .pattern
-            .or_else(|| pod.asks().next())
-            .unwrap_or(Pattern::Streaming);
+        let missed = || pod.asks().find(|&pattern| pod.got(pattern).is_none());
+        let asked = finding.pattern.or_else(missed).or_else(|| pod.asks().next());
+        let pattern = asked.unwrap_or(Pattern::Streaming);
         let got_nothing = match finding.about {
             About::Served => false,
             About::File => true,
             About::Pod => pod.got(pattern).is_none(),
         };
-        let chosen = self.responsible(finding, pattern, pod);
-        let without_policy = matches!(finding.reason, Reason::NoPolicy | Reason::PolicyNotUsable);
-        if without_policy && chosen.is_ok() {
+        let responsible = self.responsible(finding, pattern, pod);
+        if finding.reason == Reason::NoPolicy && responsible.is_ok() {
             // There was none when the pod was made, and there is one now.
             return false;
         }
-        let trouble = || finding.message.clone();
-        judgement.troubles.entry(finding.reason).or_insert_with(trouble);
+        judgement
+            .troubles
+            .entry(finding.reason)
+            .or_insert_with(|| finding.message.clone());
         if got_nothing {
-            judgement.skip(chosen, finding.reason);
+            judgement.skip(responsible, finding.reason);
         }
         got_nothing
     }

@@ -4,8 +4,8 @@
 //! surrounds it says which policy and which pattern it is about. Texts are cut and made printable.
 
 use serde_json::{Map, Value};
-use tributary_crds::Reason;
 use tributary_crds::reason::Severity;
+use tributary_crds::{Reason, annotation};
 
 use super::pattern::Pattern;
 
@@ -34,7 +34,7 @@ pub struct Finding {
 /// What a finding is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum About {
-    /// A file that got a sidecar all the same, or something that is only to be watched.
+    /// A file that got its sidecar all the same, or something that is only to be watched.
     Served,
     /// A file that got nothing.
     File,
@@ -75,7 +75,7 @@ fn collect<'v>(value: &'v Value, around: &Surroundings<'v>, depth: usize, found:
             };
             found.extend(finding(object, &around));
             for (key, value) in object {
-                let pattern = pattern(key).or(around.pattern);
+                let pattern = around.pattern.or_else(|| pattern(key));
                 let around = Surroundings {
                     pattern,
                     ..around.clone()
@@ -93,17 +93,20 @@ fn finding(object: &Map<String, Value>, around: &Surroundings<'_>) -> Option<Fin
     if reason.severity() == Severity::Normal {
         return None;
     }
-    let about = if is_only_to_watch(reason) || object.contains_key("sidecar") {
+    let annotation = text(object, "annotation");
+    let asked = Pattern::ALL
+        .into_iter()
+        .find(|pattern| annotation.is_some_and(|key| pattern.annotations().contains(&key)));
+    // A choice that is not understood counts as not made.
+    let is_choice = asked.is_none() && annotation.is_some_and(|key| key != annotation::INJECT);
+    let is_to_watch = is_only_to_watch(reason) || (is_choice && reason == Reason::InvalidAnnotation);
+    let about = if is_to_watch || object.contains_key("sidecar") {
         About::Served
     } else if object.contains_key("file") {
         About::File
     } else {
         About::Pod
     };
-    let annotation = text(object, "annotation");
-    let asked = Pattern::ALL
-        .into_iter()
-        .find(|pattern| annotation.is_some_and(|key| pattern.annotations().contains(&key)));
     let parts = [text(object, "message"), text(object, "remedy")];
     let message: Vec<String> = parts.into_iter().flatten().map(printable).collect();
     Some(Finding {
@@ -164,7 +167,12 @@ mod tests {
                 {"file": "/b", "container": "c", "sidecar": "s", "reason": "VolumeCreated", "message": "m"},
                 {"file": "/c", "container": "c", "reason": "NoVolume", "message": "no volume; add one"},
             ],
-            "pod": [{"reason": "InvalidAnnotation", "annotation": "tributary.dev/ship", "message": "odd", "remedy": "write"}],
+            "pod": [
+                {"reason": "InvalidAnnotation", "annotation": "tributary.dev/ship", "message": "odd", "remedy": "write"},
+                {"reason": "InvalidAnnotation", "annotation": "tributary.dev/run-as", "message": "odd"},
+                {"reason": "InvalidAnnotation", "annotation": "tributary.dev/inject", "message": "odd"},
+                {"reason": "ForeignAnnotation", "annotation": "tailing-sidecar"},
+            ],
         }));
         let shown: Vec<_> = found
             .iter()
@@ -186,6 +194,8 @@ mod tests {
                     Some(Pattern::Agent),
                     "odd; write"
                 ),
+                ("InvalidAnnotation", About::Served, None, "odd"),
+                ("InvalidAnnotation", About::Pod, None, "odd"),
             ]
         );
         assert!(found.iter().all(|f| f.policy.as_deref() == Some("p")));
@@ -195,7 +205,7 @@ mod tests {
     fn parts_of_other_shapes_are_read_alike() {
         let found = read_value(&serde_json::json!({
             "policy": "p",
-            "agent": {"policy": "q", "reason": "ConfigTooLarge", "message": "m", "files": [{"file": "/a", "reason": "NotWritable"}]},
+            "agent": {"policy": "q", "files": [{"file": "/a", "reason": "NotWritable"}, {"file": "/b", "reason": "Injected"}]},
             "direct": [{"container": "c", "reason": "EnvFromOverruled"}, {"container": "d", "reason": "NoPolicy"}],
         }));
         let shown: Vec<_> = found
@@ -204,12 +214,12 @@ mod tests {
             .collect();
         let (agent, direct) = (Some(Pattern::Agent), Some(Pattern::Direct));
         assert!(
-            shown.contains(&("ConfigTooLarge", About::Pod, agent, Some("q"))),
+            shown.contains(&("NotWritable", About::File, agent, Some("q"))),
             "{shown:?}"
         );
         assert!(shown.contains(&("EnvFromOverruled", About::Served, direct, Some("p"))));
         assert!(shown.contains(&("NoPolicy", About::Pod, direct, Some("p"))));
-        assert_eq!(found.len(), 4);
+        assert_eq!(found.len(), 3);
     }
 
     #[test]
