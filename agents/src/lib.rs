@@ -9,7 +9,6 @@ mod fluent_bit;
 mod otel;
 mod pattern;
 pub mod pipeline;
-mod quantity;
 mod re2;
 mod selector;
 mod shipping;

@@ -38,6 +38,7 @@ const DRAIN_SECONDS: u32 = 2;
 pub struct Sidecar {
     revision: String,
     memory_limit: u64,
+    buffers: u64,
     template: Template,
 }
 
@@ -109,6 +110,7 @@ pub fn compile_sidecar(policy_name: &str, spec: &LoggingPolicySpec) -> Result<Si
     let mut sidecar = Sidecar {
         revision: String::new(),
         memory_limit: pipeline.memory_limit,
+        buffers: pipeline.outputs.iter().map(|output| output.buffer.max_size).sum(),
         template: Template::new(&pipeline),
     };
     let settings = spec.agent_sidecar.clone().unwrap_or_default();
@@ -121,6 +123,16 @@ impl Sidecar {
     /// would write another configuration.
     pub fn revision(&self) -> &str {
         &self.revision
+    }
+
+    /// The least memory, in bytes, with which its engine reads on.
+    pub fn least_memory(&self) -> u64 {
+        least_memory(self.template.engine())
+    }
+
+    /// What may wait for all outputs on the pod's disk, in bytes.
+    pub fn buffers(&self) -> u64 {
+        self.buffers
     }
 
     /// The sidecar of one pod.
@@ -147,7 +159,7 @@ impl Sidecar {
     }
 
     fn memory_limit(&self, pod: &SidecarPod) -> Result<u64, CompileError> {
-        let least = least_memory(self.template.engine());
+        let least = self.least_memory();
         match pod.memory_limit {
             Some(limit) if limit < least => Err(CompileError::field(
                 "the memory limit of the agent sidecar",

@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 /// The smallest part of a unit that a quantity can hold; what is smaller counts as one of these.
 const NANOS_PER_UNIT: i128 = 1_000_000_000;
 /// The power of ten of that part.
-const NANO: i64 = -9;
+const LEAST_POWER: i64 = -9;
 /// What a quantity with a binary suffix is cut to, in units.
 const LARGEST_BINARY: i128 = i64::MAX as i128;
 /// Suffixes of powers of ten, from the smallest part on, by steps of a thousand.
@@ -50,6 +50,11 @@ pub struct NotAQuantity(String);
 impl ExactQuantity {
     /// Nothing.
     pub const ZERO: Self = Self::thousandths(0);
+    /// The least that is more than nothing.
+    pub const NANO: Self = Self {
+        nanos: 1,
+        notation: Notation::Decimal,
+    };
 
     /// So many thousandths of a unit, as CPU is counted.
     pub const fn thousandths(thousandths: u32) -> Self {
@@ -84,7 +89,8 @@ impl ExactQuantity {
 
     /// In whole units, rounded up. `None` when it is negative or does not fit.
     pub fn in_units(self) -> Option<u64> {
-        u64::try_from(round_up(self.nanos, NANOS_PER_UNIT)).ok()
+        let units = u64::try_from(round_up(self.nanos, NANOS_PER_UNIT));
+        units.ok().filter(|_| !self.is_negative())
     }
 
     /// The quantity times `factor`, rounded down to `step`, but not below it.
@@ -141,7 +147,7 @@ fn read(text: &str) -> Option<(i128, Notation)> {
     }
     let (notation, tens, twos) = scale(suffix)?;
     let tens = tens
-        .checked_sub(NANO)?
+        .checked_sub(LEAST_POWER)?
         .checked_sub(i64::try_from(fraction.len()).ok()?)?;
     let digits = || whole.bytes().chain(fraction.bytes()).map(|byte| byte - b'0');
     let nanos = if whole.len() + fraction.len() <= FEW_DIGITS {
@@ -158,7 +164,7 @@ fn read(text: &str) -> Option<(i128, Notation)> {
 
 /// What a suffix stands for: a notation, a power of ten and a power of two.
 fn scale(suffix: &str) -> Option<(Notation, i64, u32)> {
-    if let Some(step) = (NANO..)
+    if let Some(step) = (LEAST_POWER..)
         .step_by(3)
         .zip(DECIMAL_SUFFIXES)
         .find(|(_, known)| *known == suffix)
@@ -246,7 +252,7 @@ impl fmt::Display for ExactQuantity {
             (Notation::Exponent, 3) => write!(f, "{number}"),
             (Notation::Exponent, _) => {
                 let (number, step) = without_factor(self.nanos, 1000, usize::MAX);
-                let exponent = NANO + 3 * i64::try_from(step).unwrap_or_default();
+                let exponent = LEAST_POWER + 3 * i64::try_from(step).unwrap_or_default();
                 write!(f, "{number}e{exponent}")
             }
             _ => write!(f, "{number}{}", DECIMAL_SUFFIXES[step]),

@@ -44,7 +44,7 @@ impl Admin {
             return Some("about to end\n");
         }
         if !self.state.is_complete() {
-            return Some("policies and namespaces are not listed yet\n");
+            return Some("policies, namespaces and their limits are not listed yet\n");
         }
         self.certificate
             .not_after()
@@ -71,6 +71,8 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
+    use crate::limits::limit_range::LimitRange;
+    use crate::limits::quota::Quota;
     use crate::policies::PolicyIndex;
 
     #[test]
@@ -87,6 +89,9 @@ mod tests {
         admin.state.set_policies(PolicyIndex::default());
         assert!(admin.missing().unwrap().contains("not listed"));
         admin.state.set_namespaces(HashMap::new());
+        assert!(admin.missing().unwrap().contains("not listed"));
+        admin.state.set_limits::<LimitRange>(HashMap::new());
+        admin.state.set_limits::<Quota>(HashMap::new());
         assert!(admin.missing().unwrap().contains("no certificate"));
         let key = pair.signing_key.serialize_pem();
         admin

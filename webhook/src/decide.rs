@@ -13,6 +13,7 @@ use crate::options::{self, LeftAlone, Options};
 use crate::patch::PatchBuilder;
 use crate::pod::{DEFAULT_CONTAINER, Pod, PodError};
 use crate::policies::{Chosen, Namespace, PolicyIndex};
+use crate::sidecar::fitting::Fitting;
 use crate::{agent, direct, streaming};
 
 /// What all annotations of an object may hold together, in bytes (the API server's limit).
@@ -92,15 +93,16 @@ pub fn inject(
     let requests: Vec<Request<'_>> = to_stream.into_iter().chain(to_ship).collect();
     let (found, new_volumes) = files::find(&pod, &requests);
     let mut found = found.into_iter();
+    let mut fitting = Fitting::new(&pod, namespace.limits);
     let streaming = stream.as_ref().and_then(|(_, chosen)| {
         let wanted = found.next()?;
         let image = &config.streamer_image;
-        let plan = streaming::Plan::new(&pod, wanted, chosen, &options, image, &new_volumes);
+        let plan = streaming::Plan::new(&mut fitting, wanted, chosen, &options, image, &new_volumes);
         Some(plan)
     });
     let agent = ship
         .as_ref()
-        .and_then(|(_, chosen)| Some(agent::Plan::new(&pod, found.next()?, chosen, &options)));
+        .and_then(|(_, chosen)| Some(agent::Plan::new(&mut fitting, found.next()?, chosen, &options)));
     let mut notes: Vec<Finding> = asks.foreign.into_iter().chain(served.refusals).collect();
     notes.extend(options.problems.iter().cloned());
     Ok(Plan {

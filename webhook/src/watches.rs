@@ -218,14 +218,13 @@ where
 
 /// Whether the API server answered that this is not for us, as opposed to trouble that passes.
 fn refuses(error: &watcher::Error) -> bool {
-    let status = match error {
+    match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
         | watcher::Error::WatchStartFailed(kube::Error::Api(status))
         | watcher::Error::WatchFailed(kube::Error::Api(status))
-        | watcher::Error::WatchError(status) => status,
-        _ => return false,
-    };
-    status.is_forbidden() || status.is_not_found()
+        | watcher::Error::WatchError(status) => status.is_forbidden() || status.is_not_found(),
+        _ => false,
+    }
 }
 
 /// Follows the Secret with the certificate. A mounted Secret would lag by up to 100 seconds.

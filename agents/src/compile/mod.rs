@@ -10,10 +10,10 @@ mod sidecar;
 
 use tributary_crds::output::Output as Wanted;
 use tributary_crds::policy::{Engine, LoggingPolicySpec, NodeAgent};
+use tributary_crds::quantity::ExactQuantity;
 
 use crate::CompileError;
 use crate::pipeline::{Destination, Output, Pipeline, Place};
-use crate::quantity::parse_bytes;
 use crate::selector;
 
 pub use sidecar::{compile as compile_for_pods, least_memory};
@@ -95,7 +95,9 @@ fn memory_limit(agent: &NodeAgent) -> Result<u64, CompileError> {
     else {
         return Ok(DEFAULT_MEMORY_LIMIT);
     };
-    parse_bytes(&quantity.0)
+    ExactQuantity::try_from(quantity)
+        .ok()
+        .and_then(ExactQuantity::in_units)
         .filter(|bytes| *bytes >= LEAST_MEMORY_LIMIT)
         .ok_or_else(|| {
             CompileError::field(

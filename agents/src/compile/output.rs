@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use tributary_crds::output;
 use tributary_crds::policy::Engine;
+use tributary_crds::quantity::ExactQuantity;
 
 use super::check_name;
 use super::condition::compile_condition;
 use super::credentials::{compile_auth, compile_tls};
 use crate::CompileError;
 use crate::pipeline::{Buffer, Destination, Output};
-use crate::quantity::parse_bytes;
 use crate::support;
 use crate::url::Url;
 
@@ -203,7 +203,9 @@ fn compile_buffer(place: &str, buffer: &output::Buffer) -> Result<Buffer, Compil
 
 /// Reads the size of a buffer, in bytes. `field` is its path, for messages.
 pub fn parse_buffer_size(field: &str, size: &str) -> Result<u64, CompileError> {
-    parse_bytes(size)
+    size.parse()
+        .ok()
+        .and_then(ExactQuantity::in_units)
         .filter(|size| (LEAST_BUFFER..=LARGEST_BUFFER).contains(size))
         .ok_or_else(|| {
             CompileError::field(

@@ -1,12 +1,12 @@
 //! The agent sidecar's part of a policy.
 
 use tributary_crds::policy::{AgentSidecar, Engine, LoggingPolicySpec};
+use tributary_crds::quantity::ExactQuantity;
 
 use super::output::parse_buffer_size;
 use super::{check_name, compile_outputs};
 use crate::CompileError;
 use crate::pipeline::{Destination, Output, Pipeline, Place};
-use crate::quantity::parse_bytes;
 
 /// The memory limit of a sidecar whose policy sets none, as the policy's documentation says.
 const DEFAULT_MEMORY_LIMIT: u64 = 256 << 20;
@@ -70,7 +70,9 @@ fn memory_limit(sidecar: &AgentSidecar) -> Result<u64, CompileError> {
         return Ok(DEFAULT_MEMORY_LIMIT);
     };
     let least = least_memory(sidecar.engine);
-    parse_bytes(&quantity.0)
+    ExactQuantity::try_from(quantity)
+        .ok()
+        .and_then(ExactQuantity::in_units)
         .filter(|bytes| *bytes >= least)
         .ok_or_else(|| {
             CompileError::field(

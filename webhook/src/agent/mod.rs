@@ -17,6 +17,8 @@ use crate::options::Options;
 use crate::patch::PatchBuilder;
 use crate::pod::{Container, ContainerRef, Mount, Pod};
 use crate::policies::Chosen;
+use crate::sidecar::fitting::{Applicant, Fitting};
+use crate::sidecar::resources::Defaults;
 use crate::sidecar::{names, user};
 
 use container::{AgentSidecar, Volumes};
@@ -52,7 +54,7 @@ struct Work<'p> {
 impl<'p> Plan<'p> {
     /// Plans the agent.
     pub fn new(
-        pod: &'p Pod<'p>,
+        fitting: &mut Fitting<'p>,
         files: Vec<Wanted<'p>>,
         chosen: &Chosen<'p, Agent>,
         options: &Options,
@@ -64,7 +66,7 @@ impl<'p> Plan<'p> {
             work: None,
             notes: Vec::new(),
         };
-        match plan.work(pod, options) {
+        match plan.work(fitting, options) {
             Ok(work) => plan.work = work,
             Err(finding) => {
                 let finding = finding.about(annotation::SHIP);
@@ -76,7 +78,8 @@ impl<'p> Plan<'p> {
         plan
     }
 
-    fn work(&mut self, pod: &'p Pod<'p>, options: &Options) -> Result<Option<Work<'p>>, Finding> {
+    fn work(&mut self, fitting: &mut Fitting<'p>, options: &Options) -> Result<Option<Work<'p>>, Finding> {
+        let pod = fitting.pod();
         let found: Vec<_> = self
             .files
             .iter()
@@ -96,17 +99,25 @@ impl<'p> Plan<'p> {
                 from_end: access.outlives_pod,
             })
             .collect();
-        let resources = options
-            .resources
-            .as_ref()
-            .unwrap_or(&self.block.resources)
-            .for_pod(pod);
+        let present = pod.all_containers().find(|c| c.container.is_agent_sidecar());
+        let is_free = |name: &String| pod.all_containers().all(|c| c.container.name != *name);
+        let name = present
+            .map(|present| present.container.name.clone())
+            .or_else(|| names::agent_candidates().find(is_free))
+            .expect("candidates have no end, and a pod's containers do");
+        let sidecar = &self.block.sidecar;
+        let fitted = fitting.fit(Applicant {
+            name: &name,
+            annotation: annotation::SHIP,
+            defaults: &Defaults::of_agent(sidecar.least_memory(), sidecar.buffers()),
+            resources: options.resources.as_ref().unwrap_or(&self.block.resources),
+        })?;
         let asked = SidecarPod {
             files,
             labels: labels(pod),
-            memory_limit: None,
+            memory_limit: fitted.memory_limit,
         };
-        let config = self.block.sidecar.render(&asked).map_err(|error| {
+        let config = sidecar.render(&asked).map_err(|error| {
             let remedy = "correct that, or the policy";
             Finding::new(Reason::PolicyNotUsable, error.to_string(), remedy)
         })?;
@@ -122,18 +133,10 @@ impl<'p> Plan<'p> {
             .map(|((_, target, _), access)| (target.container.container, access))
             .collect();
         let (user, warnings) = user::of_shared_sidecar(pod, &applications, options.run_as);
-        self.notes.extend(
-            warnings
-                .into_iter()
-                .map(|warning| warning.about(annotation::SHIP)),
-        );
+        let warnings = warnings.into_iter().chain(fitted.note);
+        self.notes
+            .extend(warnings.map(|warning| warning.about(annotation::SHIP)));
         let volumes = Volumes::of(pod, &config);
-        let present = pod.all_containers().find(|c| c.container.is_agent_sidecar());
-        let is_free = |name: &String| pod.all_containers().all(|c| c.container.name != *name);
-        let name = present
-            .map(|present| present.container.name.clone())
-            .or_else(|| names::agent_candidates().find(is_free))
-            .expect("candidates have no end, and a pod's containers do");
         let container = AgentSidecar {
             name: &name,
             image: &self.block.image,
@@ -141,14 +144,14 @@ impl<'p> Plan<'p> {
             files: &accesses,
             volumes: &volumes,
             user,
-            resources,
+            resources: fitted.resources,
         }
         .container();
         Ok(Some(Work {
             name,
-            present,
             config,
             volumes,
+            present,
             container,
         }))
     }

@@ -36,29 +36,34 @@ impl PodResources {
         let asked = |container: &Container<'_>| {
             let mut asked = RequestsAndLimits::of_pod(container.resources.as_ref());
             asked.requests.default_to(&asked.limits);
-            asked.limits.default_to(&defaults.limits);
-            asked.requests.default_to(&defaults.requests);
             asked
         };
         let init_containers = pod
             .init_containers()
             .iter()
             .filter(|container| !container.is_ours());
+        let whole = pod.spec.resources.as_ref();
         let mut resources = Self {
             containers: pod.spec.containers.iter().map(asked).collect(),
             sidecars_first: RequestsAndLimits::default(),
             init_containers: init_containers
                 .map(|container| (asked(container), container.is_native_sidecar()))
                 .collect(),
-            whole: pod
-                .spec
-                .resources
-                .as_ref()
-                .map(|whole| RequestsAndLimits::of_pod(Some(whole))),
+            whole: whole.map(|whole| RequestsAndLimits::of_pod(Some(whole))),
             overhead: Amounts::of_pod(pod.spec.overhead.as_ref()),
         };
+        // In this order: the first is done when a pod is read, the second when it is admitted.
         resources.default_whole();
+        resources.default_containers(defaults);
         resources
+    }
+
+    fn default_containers(&mut self, defaults: &RequestsAndLimits) {
+        let init_containers = self.init_containers.iter_mut().map(|(container, _)| container);
+        for container in self.containers.iter_mut().chain(init_containers) {
+            container.limits.default_to(&defaults.limits);
+            container.requests.default_to(&defaults.requests);
+        }
     }
 
     /// A pod that has limits as a whole requests as much as its containers do, or else as much as those limits.

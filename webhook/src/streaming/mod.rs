@@ -18,6 +18,8 @@ use crate::options::Options;
 use crate::patch::PatchBuilder;
 use crate::pod::Pod;
 use crate::policies::Chosen;
+use crate::sidecar::fitting::{Applicant, Fitting};
+use crate::sidecar::resources::Defaults;
 use crate::sidecar::{names, user};
 
 use container::StreamingSidecar;
@@ -65,13 +67,14 @@ struct Choices<'p> {
 impl<'p> Plan<'p> {
     /// Plans the sidecars. `image` is the one with the streamer for policies that name none.
     pub fn new(
-        pod: &'p Pod<'p>,
-        wanted: Vec<Wanted<'p>>,
+        fitting: &mut Fitting<'p>,
+        mut wanted: Vec<Wanted<'p>>,
         chosen: &Chosen<'p, Streaming>,
         options: &'p Options,
         image: &'p str,
         new_volumes: &[NewVolume],
     ) -> Self {
+        let pod = fitting.pod();
         let choices = Choices::new(pod, options, chosen.block, image);
         let mut plan = Self {
             policy: chosen.name,
@@ -80,15 +83,21 @@ impl<'p> Plan<'p> {
             positions: PositionsVolume::of(pod, new_volumes),
             notes: choices.contradictions(),
         };
-        let sidecars = match choices.layout {
+        let mut sidecars = match choices.layout {
             Layout::PerFile => one_for_each(pod, &wanted),
             Layout::Combined => one_for_each_container(pod, &wanted),
         };
-        for (name, exists, members) in &sidecars {
+        sidecars.retain(|(name, exists, members)| {
             let files: Vec<(Target<'_>, &Access)> =
                 members.iter().filter_map(|&at| found(&wanted[at])).collect();
-            plan.add(&choices, name, *exists, &files);
-        }
+            let Err(refusal) = plan.add(&choices, fitting, name, *exists, &files) else {
+                return true;
+            };
+            for &at in members {
+                wanted[at].access = Err(refusal.clone());
+            }
+            false
+        });
         plan.files = wanted
             .into_iter()
             .enumerate()
@@ -104,23 +113,39 @@ impl<'p> Plan<'p> {
         plan
     }
 
-    fn add(&mut self, choices: &Choices<'_>, name: &str, exists: bool, files: &[(Target<'_>, &Access)]) {
+    /// Adds a sidecar, or says why there is no room for it.
+    fn add(
+        &mut self,
+        choices: &Choices<'_>,
+        fitting: &mut Fitting<'_>,
+        name: &str,
+        exists: bool,
+        files: &[(Target<'_>, &Access)],
+    ) -> Result<(), Finding> {
         let Some((target, _)) = files.first() else {
-            return;
+            return Ok(());
         };
         let application = target.container.container;
+        let fitted = fitting.fit(Applicant {
+            name,
+            annotation: tributary_crds::annotation::STREAM,
+            defaults: &Defaults::of_streamer(),
+            resources: choices
+                .options
+                .resources
+                .as_ref()
+                .unwrap_or(&choices.block.resources),
+        })?;
         let accesses: Vec<&Access> = files.iter().map(|(_, access)| *access).collect();
         let (user, warning) = user::of_sidecar(choices.pod, application, &accesses, choices.options.run_as);
-        self.notes
-            .extend(warning.filter(|warning| !self.notes.contains(warning)));
-        if exists {
-            return;
+        for note in warning.into_iter().chain(fitted.note) {
+            if !self.notes.contains(&note) {
+                self.notes.push(note);
+            }
         }
-        let resources = choices
-            .options
-            .resources
-            .as_ref()
-            .unwrap_or(&choices.block.resources);
+        if exists {
+            return Ok(());
+        }
         let sidecar = StreamingSidecar {
             name,
             image: choices.image,
@@ -131,9 +156,10 @@ impl<'p> Plan<'p> {
             multiline: choices.multiline,
             positions: &self.positions.name,
             user,
-            resources: resources.for_pod(choices.pod),
+            resources: fitted.resources,
         };
         self.additions.push(sidecar.container());
+        Ok(())
     }
 
     /// Whether any file has a sidecar, now or from before.
