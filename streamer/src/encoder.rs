@@ -11,6 +11,7 @@ use crate::format::Format;
 use crate::generation::CHUNK;
 use crate::label;
 use crate::multiline::{Multiline, Rules, Stage};
+use crate::text::lossy;
 use crate::utc::rfc3339;
 
 /// Encodes lines, as many at once as one write should hold.
@@ -190,7 +191,7 @@ fn append_json(encoded: &mut Vec<u8>, record: &Record<'_>) {
 fn message(bytes: &[u8]) -> Cow<'_, str> {
     let without_newline = bytes.strip_suffix(b"\n");
     let line = without_newline.map_or(bytes, |line| line.strip_suffix(b"\r").unwrap_or(line));
-    let text = String::from_utf8_lossy(line);
+    let text = lossy(line);
     match memchr::memchr(b'\r', line) {
         Some(_) => Cow::Owned(text.replace("\r\n", "\n")),
         None => text,

@@ -162,9 +162,11 @@ pub struct Generation {
 }
 
 impl Unfinished {
-    /// Whether it has waited for long enough: silent for `silence`, or there for `at_most`.
-    pub fn is_overdue(&self, (silence, at_most): (Duration, Duration), now: Instant) -> bool {
-        now.duration_since(self.grown) >= silence || now.duration_since(self.since) >= at_most
+    /// Whether `length` bytes, as many as there are by now, have waited for long enough: nothing came for `silence`, or the first
+    /// of them is there for `at_most`.
+    pub fn is_overdue(&self, length: usize, (silence, at_most): (Duration, Duration), now: Instant) -> bool {
+        let is_silent = length == self.length && now.duration_since(self.grown) >= silence;
+        is_silent || now.duration_since(self.since) >= at_most
     }
 }
 

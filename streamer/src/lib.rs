@@ -23,5 +23,6 @@ mod rotation;
 pub mod siblings;
 pub mod stop;
 pub mod tail;
+mod text;
 pub mod usage;
 mod utc;

@@ -137,13 +137,13 @@ impl<W: Write> Tailer<W> {
                 length = longest;
                 continue;
             }
-            let overdue =
-                unfinished.is_some_and(|unfinished| unfinished.is_overdue(self.format.waits(), step.now));
+            let is_overdue = unfinished
+                .is_some_and(|unfinished| unfinished.is_overdue(range.len(), self.format.waits(), step.now));
             let is_known = unfinished.is_some_and(|unfinished| unfinished.length == range.len());
             let patience = match (is_full, step.draining) {
                 (true, _) => (Patience::Full, Patience::Whole),
                 (false, true) => (Patience::AsItIs, Patience::AsItIs),
-                (false, false) if overdue => (Patience::AsItIs, Patience::Whole),
+                (false, false) if is_overdue => (Patience::AsItIs, Patience::Whole),
                 // The same as before, of which nothing was whole.
                 (false, false) if is_known => return Ok(self.wait_for_end(step, range)),
                 (false, false) => (Patience::Whole, Patience::Whole),

@@ -344,13 +344,15 @@ fn a_busy_file_leaves_others_their_turns() {
             .collect();
         file.write_all(&lines).unwrap();
     }
-    std::fs::write(&quiet, "hello\n").unwrap();
     for options in [
         &["--format=json"][..],
         &["--prefix"],
-        &["--format=json", "--multiline=/^hello/"],
+        &["--format=json", "--multiline=/^[hx]/"],
     ] {
+        append(&quiet).set_len(0).unwrap();
         let streamer = Streamer::start(options, [&busy, &quiet]);
+        assert!(streamer.next_text().contains("xxx"));
+        append(&quiet).write_all(b"hello\nhow are you\n").unwrap();
         let before = std::iter::from_fn(|| Some(streamer.next_text()))
             .take_while(|line| !line.contains("hello"))
             .take(100 * 1024)

@@ -316,6 +316,38 @@ fn leave(rules: &Rules, held: &mut Vec<String>, ended: bool) -> Vec<String> {
     vec![held.drain(..count).collect::<Vec<_>>().join("\n")]
 }
 
+#[test]
+fn a_record_leaves_after_silence_and_not_before() {
+    let mut world = World::new(json(Some(Rules::Java)));
+    let mut say = |line: usize, wait: u64| {
+        world.apply(&Step::Say(0, vec![line]));
+        world.apply(&Step::Write(0, usize::MAX));
+        world.tick(wait);
+        world.tick(900);
+        world.output.0.borrow().len()
+    };
+    let before = say(0, 1);
+    // An exception, and a frame that comes when the silence is almost over and is seen when it would be over.
+    assert_eq!(say(4, 1), before);
+    assert_eq!(say(5, 150), before, "too early");
+    world.tick(100);
+    let output = String::from_utf8(world.output.0.borrow().clone()).unwrap();
+    assert!(
+        output.ends_with("boom\\n\\tat com.example.Shop.order(Shop.java:42)\"}\n"),
+        "{output}"
+    );
+
+    // A trace that goes on for ever leaves in parts, each after ten times the silence.
+    for _ in 0..30 {
+        world.apply(&Step::Say(0, vec![5]));
+        world.apply(&Step::Write(0, usize::MAX));
+        world.tick(900);
+    }
+    let output = String::from_utf8(world.output.0.borrow()[output.len()..].to_vec()).unwrap();
+    let parts = output.lines().count();
+    assert_eq!(parts, 2);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -5,6 +5,7 @@ use std::fmt;
 use regex_lite::Regex;
 
 use super::RulesError;
+use crate::text::lossy;
 
 /// What the first line of a record looks like.
 #[derive(Clone)]
@@ -27,7 +28,7 @@ impl StartPattern {
 
     /// Whether `line` begins a record. Bytes that are not UTF-8 are U+FFFD to the pattern.
     pub fn matches(&self, line: &[u8]) -> bool {
-        self.0.is_match(&String::from_utf8_lossy(line))
+        self.0.is_match(&lossy(line))
     }
 }
 
