@@ -91,7 +91,7 @@ pub fn inject(
         create_volumes: create(chosen.block.create_volumes),
     });
     let requests: Vec<Request<'_>> = to_stream.into_iter().chain(to_ship).collect();
-    let (found, new_volumes) = files::find(&pod, &requests);
+    let (found, mut new_volumes) = files::find(&pod, &requests);
     let mut found = found.into_iter();
     let mut fitting = Fitting::new(&pod, namespace.limits);
     let streaming = stream.as_ref().and_then(|(_, chosen)| {
@@ -103,6 +103,11 @@ pub fn inject(
     let agent = ship
         .as_ref()
         .and_then(|(_, chosen)| Some(agent::Plan::new(&mut fitting, found.next()?, chosen, &options)));
+    // A volume hides what the image has there: not for a file that gets no sidecar after all.
+    new_volumes.retain(|volume| {
+        streaming.as_ref().is_some_and(|plan| plan.uses(&volume.name))
+            || agent.as_ref().is_some_and(|plan| plan.uses(&volume.name))
+    });
     let mut notes: Vec<Finding> = asks.foreign.into_iter().chain(served.refusals).collect();
     notes.extend(options.problems.iter().cloned());
     Ok(Plan {
@@ -206,7 +211,11 @@ impl Plan<'_> {
     fn patch(self, result: &InjectionResult) -> Patch {
         let pod = self.pod;
         let mut patch = PatchBuilder::new(pod);
-        for volume in &self.new_volumes {
+        for volume in self
+            .new_volumes
+            .iter()
+            .filter(|volume| self.is_used(&volume.name))
+        {
             patch.new_volume(volume);
         }
         if let Some(direct) = &self.direct {
@@ -228,6 +237,14 @@ impl Plan<'_> {
         }
         annotate_result(&mut patch, pod, result);
         patch.build()
+    }
+
+    /// Whether any sidecar mounts this volume: one that was to be made for a sidecar that found no room hides the image's
+    /// directory for nothing.
+    fn is_used(&self, volume: &str) -> bool {
+        let streamed = self.streaming.iter().flat_map(streaming::Plan::volumes);
+        let shipped = self.agent.iter().flat_map(agent::Plan::volumes);
+        streamed.chain(shipped).any(|used| used == volume)
     }
 
     fn outcome(&self) -> Outcome {

@@ -156,9 +156,21 @@ impl<'p> Plan<'p> {
         }))
     }
 
+    /// The volumes of the files that are shipped.
+    pub fn volumes(&self) -> impl Iterator<Item = &str> {
+        self.files
+            .iter()
+            .filter_map(|file| Some(file.access.as_ref().ok()?.volume.as_str()))
+    }
+
     /// Whether the pod has an agent, now or from before.
     pub fn has_sidecar(&self) -> bool {
         self.work.is_some()
+    }
+
+    /// Whether a file that the agent ships is on this volume.
+    pub fn uses(&self, volume: &str) -> bool {
+        self.files.iter().any(|file| file.is_on(volume))
     }
 
     /// Whether the agent is to be added.

@@ -162,9 +162,21 @@ impl<'p> Plan<'p> {
         Ok(())
     }
 
+    /// The volumes of the files that have a sidecar.
+    pub fn volumes(&self) -> impl Iterator<Item = &str> {
+        self.files
+            .iter()
+            .filter_map(|file| Some(file.wanted.access.as_ref().ok()?.volume.as_str()))
+    }
+
     /// Whether any file has a sidecar, now or from before.
     pub fn has_sidecars(&self) -> bool {
         self.files.iter().any(|file| file.sidecar.is_some())
+    }
+
+    /// Whether a file that has a sidecar is on this volume.
+    pub fn uses(&self, volume: &str) -> bool {
+        self.files.iter().any(|file| file.wanted.is_on(volume))
     }
 
     /// Whether a sidecar is to be added.
