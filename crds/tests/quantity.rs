@@ -28,7 +28,10 @@ fn every_text_is_read_and_written_as_kubernetes_does() {
         };
         assert_eq!(read.to_string(), canonical, "{text:?}");
         assert_eq!(quantity(canonical), read, "{text:?} and its canonical text");
-        assert!(!canonical.starts_with('-') || read.in_units().is_none(), "{text:?}");
+        assert!(
+            !canonical.starts_with('-') || read.in_units().is_none(),
+            "{text:?}"
+        );
         if units != "-" {
             assert_eq!(read.in_units(), Some(units.parse().unwrap()), "{text:?}");
             assert_eq!(

@@ -116,12 +116,11 @@ fn reasons() -> String {
             Severity::Normal => "normal",
             Severity::Warning => "warning",
         };
-        let _ = write!(
-            text,
-            "\n## {reason}\n\n*{severity}.* {}\n\n**What to do:** {}\n",
-            reason.meaning(),
-            reason.remedy()
-        );
+        let _ = write!(text, "\n## {reason}\n\n*{severity}.* {}\n", reason.meaning());
+        if let Some(cause) = reason.cause() {
+            let _ = write!(text, "\n**Why:** {cause}\n");
+        }
+        let _ = write!(text, "\n**What to do:** {}\n", reason.remedy());
     }
     text
 }
