@@ -21,8 +21,10 @@ enum Part {
 /// How an engine reads patterns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dialect {
-    /// Characters that mean something outside of brackets, and are escaped by a backslash. The backslash is one of them.
+    /// Characters that mean something outside of brackets, and are escaped by a backslash.
     pub special: &'static str,
+    /// A backslash that means itself.
+    pub backslash: &'static str,
     /// What a class that excludes starts with: `^` or `!`.
     pub negation: char,
 }
@@ -69,6 +71,7 @@ impl Pattern {
         let mut text = String::new();
         for part in &self.0 {
             match part {
+                Part::Literal('\\') => text.push_str(dialect.backslash),
                 Part::Literal(c) => {
                     if dialect.special.contains(*c) {
                         text.push('\\');
@@ -132,7 +135,8 @@ mod tests {
     use super::*;
 
     const DIALECT: Dialect = Dialect {
-        special: "\\*?[]{}",
+        special: "*?[]{}",
+        backslash: "[\\\\]",
         negation: '^',
     };
 
@@ -149,7 +153,7 @@ mod tests {
             ("*[ab", "*\\[ab"),
             ("*[z-a]", "*\\[z-a\\]"),
             ("\\*?", "\\*?"),
-            ("*\\", "*\\\\"),
+            ("*\\", "*[\\\\]"),
         ];
         for (pattern, written) in cases {
             assert_eq!(Pattern::parse(pattern).write(DIALECT), written, "{pattern}");
@@ -158,6 +162,6 @@ mod tests {
 
     #[test]
     fn literal_text_means_itself() {
-        assert_eq!(Pattern::literal("/a{b}\\[c").write(DIALECT), "/a\\{b\\}\\\\\\[c");
+        assert_eq!(Pattern::literal("/a{b}\\[c").write(DIALECT), "/a\\{b\\}[\\\\]\\[c");
     }
 }

@@ -32,7 +32,7 @@ pub fn exclude(file: &SidecarFile, all: &[SidecarFile], dialect: Dialect) -> Vec
         excluded.extend(
             all.iter()
                 .filter(|other| !other.path.is_pattern() && other.path.directory() == file.path.directory())
-                .map(|other| path(&other.path, dialect)),
+                .flat_map(|other| include(other, dialect)),
         );
     }
     excluded

@@ -17,7 +17,8 @@ use crate::{shipping, yaml};
 
 /// How `glob(3)` reads patterns.
 const DIALECT: Dialect = Dialect {
-    special: "\\*?[]",
+    special: "*?[]",
+    backslash: "\\\\",
     negation: '!',
 };
 /// The part of the configuration that only the policy decides.

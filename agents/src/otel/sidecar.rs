@@ -21,7 +21,9 @@ const LABELS: &str = "resource/labels";
 
 /// How the collector reads patterns. A comma only means something between braces.
 const DIALECT: Dialect = Dialect {
-    special: "\\*?[]{}",
+    special: "*?[]{}",
+    // Escaped by a backslash, it is not found where nothing else of the path is a pattern.
+    backslash: "[\\\\]",
     negation: '^',
 };
 /// The part of the configuration that only the policy decides.
@@ -116,9 +118,9 @@ fn receiver(file: &SidecarFile, all: &[SidecarFile]) -> Value {
         "start_at": if file.from_end { "end" } else { "beginning" },
         "include_file_path": false,
         "include_file_name": file.path.is_pattern(),
-        // What an application wrote last before its end is lost, unless the files are looked at once more between that and the
-        // sidecar's own end.
-        "poll_interval": "100ms",
+        // At the end of a pod that takes its time, some 100 ms are between the application's last line and the sidecar's end:
+        // with 100 ms here, one pod of ten lost that line, with 50 ms none of twenty. It costs 1.3 % of a core.
+        "poll_interval": "50ms",
         "max_log_size": super::LONGEST_MESSAGE,
         "max_log_size_behavior": "split",
         "preserve_leading_whitespaces": true,
