@@ -47,6 +47,11 @@ impl Wanted<'_> {
             .map_or_else(named, |target| &target.container.container.name)
     }
 
+    /// Whether the file can be had, and from this volume.
+    pub fn is_on(&self, volume: &str) -> bool {
+        self.access.as_ref().is_ok_and(|access| access.volume == volume)
+    }
+
     /// What is to be said about the file.
     pub fn finding(&self) -> Option<Finding> {
         match &self.access {

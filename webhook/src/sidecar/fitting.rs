@@ -116,11 +116,7 @@ impl<'f> Fitting<'f> {
         }
         let given = fitted.map_err(|problem| self.conflict(applicant, &problem))?;
         if let Some(other) = self.rules.other_demands.first() {
-            let message = format!(
-                "a LimitRange demands {} of every container, {} has none",
-                Quoted(other),
-                applicant.name
-            );
+            let message = format!("a LimitRange demands {} of every container", Quoted(other));
             let remedy = "ask for a LimitRange that demands it of pods, or of no container";
             return Err(Finding::new(Reason::LimitRangeConflict, message, remedy).about(applicant.annotation));
         }
@@ -265,10 +261,9 @@ impl<'f> Fitting<'f> {
         let by = by.map_or("", |(_, by)| by.as_str());
         let resource = problem.resource.name();
         let message = format!(
-            "{resource}: LimitRange {} allows {}, {} needs {}",
-            Quoted(by),
+            "{} of {resource} allowed by LimitRange {}, {} needed",
             problem.allowed,
-            applicant.name,
+            Quoted(by),
             problem.needed
         );
         let remedy = format!(

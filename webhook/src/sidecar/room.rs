@@ -80,8 +80,8 @@ impl<'r> Room<'r> {
             let mut pod = pod.clone();
             pod.add_sidecar(given);
             self.refusal_by_pod(applicant, &pod)
-                .or_else(|| self.refusal_by_limit_range(applicant, &pod))
-                .or_else(|| self.refusal_by_quota(applicant, &pod))
+                .or_else(|| self.refusal_by_limit_range(&pod))
+                .or_else(|| self.refusal_by_quota(&pod))
         };
         // The first is what every pass finds; the second is what counts where the pod came with sidecars that are not asked for.
         refusal(&self.with_taken).or_else(|| refusal(&self.with_present))
@@ -100,22 +100,16 @@ impl<'r> Room<'r> {
                 |amounts: &Amounts| reserved.is_none_or(|reserved| amounts.or_zero(resource) <= reserved);
             if fits(&before) && !fits(&after) {
                 let (reserved, asked) = (reserved.unwrap_or_default(), after.or_zero(resource));
-                return Some(too_small(
-                    applicant,
-                    resource,
-                    reserved,
-                    before.or_zero(resource),
-                    asked,
-                ));
+                return Some(too_small(resource, reserved, before.or_zero(resource), asked));
             }
             let limit = whole.limits.get(resource).filter(|limit| !limit.is_zero())?;
             let taken = before.or_zero(resource) + self.needed.or_zero(resource);
             let asked = taken + applicant.defaults.amounts.requests.or_zero(resource);
-            (asked > limit).then(|| too_small(applicant, resource, limit, taken, asked))
+            (asked > limit).then(|| too_small(resource, limit, taken, asked))
         })
     }
 
-    fn refusal_by_limit_range(&self, applicant: Applicant<'_>, with: &PodResources) -> Option<Finding> {
+    fn refusal_by_limit_range(&self, with: &PodResources) -> Option<Finding> {
         let (before, after) = (self.application.total(), with.total());
         self.limits.limit_ranges().iter().find_map(|(name, limit_range)| {
             let bounds = &limit_range.of_pods;
@@ -129,9 +123,8 @@ impl<'r> Room<'r> {
                 .max(after.requests.or_zero(resource));
             let resource = resource.name();
             let message = format!(
-                "{resource}: LimitRange {} allows a pod {max}, it has {asked} with {}",
-                Quoted(name),
-                applicant.name
+                "{max} of {resource} allowed a pod by LimitRange {}, {asked} needed",
+                Quoted(name)
             );
             let remedy = format!("ask for a LimitRange that allows a pod {asked} of {resource}");
             Some(Finding::new(Reason::LimitRangeConflict, message, remedy))
@@ -139,35 +132,28 @@ impl<'r> Room<'r> {
     }
 
     /// A quota without room for the pod itself refuses it in any case, or has changed since: then the sidecar stays.
-    fn refusal_by_quota(&self, applicant: Applicant<'_>, with: &PodResources) -> Option<Finding> {
+    fn refusal_by_quota(&self, with: &PodResources) -> Option<Finding> {
         let short = |quota: &Quota| match quota.shortage(&self.application) {
             Some(_) => None,
             None => quota.shortage(with),
         };
         self.quotas
             .iter()
-            .find_map(|(name, quota)| Some(tight(applicant, name, short(quota)?)))
+            .find_map(|(name, quota)| Some(tight(name, short(quota)?)))
     }
 }
 
-fn too_small(
-    applicant: Applicant<'_>,
-    resource: Resource,
-    has: ExactQuantity,
-    taken: ExactQuantity,
-    asked: ExactQuantity,
-) -> Finding {
+fn too_small(resource: Resource, has: ExactQuantity, taken: ExactQuantity, asked: ExactQuantity) -> Finding {
     let resource = resource.name();
     let message = format!(
-        "{resource}: {taken} of the pod's {has} are taken, {} needs {}",
-        applicant.name,
+        "{taken} of the pod's {has} of {resource} taken, {} needed",
         asked - taken
     );
     let remedy = format!("raise {resource} in the pod's spec.resources to {asked}");
     Finding::new(Reason::PodResourcesTooSmall, message, remedy)
 }
 
-fn tight(applicant: Applicant<'_>, quota: &str, shortage: Shortage) -> Finding {
+fn tight(quota: &str, shortage: Shortage) -> Finding {
     let Shortage {
         resource,
         left,
@@ -175,9 +161,8 @@ fn tight(applicant: Applicant<'_>, quota: &str, shortage: Shortage) -> Finding {
         needed,
     } = shortage;
     let message = format!(
-        "{resource}: {left} left in quota {}, {asked} asked with {}",
-        Quoted(quota),
-        applicant.name
+        "{left} of {resource} left in quota {}, {asked} needed",
+        Quoted(quota)
     );
     let remedy = format!(
         "raise the quota to {needed}, or annotate {} with less; then create the pod again",

@@ -5,9 +5,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tributary_crds::selection::Labels;
-use tributary_webhook::limits::NO_LIMITS;
+use tributary_webhook::limits::limit_range::LimitRange;
+use tributary_webhook::limits::quota::Quota;
+use tributary_webhook::limits::{Limit, NO_LIMITS, NamespaceLimits};
 use tributary_webhook::policies::{Namespace, PolicyIndex, StoredPolicy};
 use tributary_webhook::{Config, Decision, inject};
 
@@ -51,7 +54,14 @@ pub fn pods() -> BTreeMap<String, Value> {
         .collect()
 }
 
+/// Decides about a pod in the namespace of the corpus that it names.
 pub fn decide(pod: &Value, policies: &PolicyIndex) -> Decision {
+    let namespace = pod["metadata"]["namespace"].as_str().unwrap_or("shop");
+    decide_under(pod, policies, limits().get(namespace).unwrap_or(&NO_LIMITS))
+}
+
+/// Decides about a pod in a namespace with these limits.
+pub fn decide_under(pod: &Value, policies: &PolicyIndex, limits: &NamespaceLimits) -> Decision {
     let name = pod["metadata"]["namespace"].as_str().unwrap_or("shop");
     let labels = Labels::from([("kubernetes.io/metadata.name".to_owned(), name.to_owned())]);
     let config = Config {
@@ -62,12 +72,46 @@ pub fn decide(pod: &Value, policies: &PolicyIndex) -> Decision {
         Namespace {
             name,
             labels: &labels,
-            limits: &NO_LIMITS,
+            limits,
         },
         policies,
         &config,
     )
     .unwrap()
+}
+
+/// What the corpus' namespaces allow, by name: those of `namespaces.yaml`. All others allow everything.
+fn limits() -> &'static BTreeMap<String, NamespaceLimits> {
+    static LIMITS: LazyLock<BTreeMap<String, NamespaceLimits>> = LazyLock::new(|| {
+        let text = fs::read_to_string(corpus().join("namespaces.yaml")).unwrap();
+        let namespaces: BTreeMap<String, Value> = serde_saphyr::from_str(&text).unwrap();
+        namespaces
+            .into_iter()
+            .map(|(name, objects)| (name, limits_of(&objects)))
+            .collect()
+    });
+    &LIMITS
+}
+
+/// `{limitRanges: [...], resourceQuotas: [...]}` as the webhook knows them.
+pub fn limits_of(objects: &Value) -> NamespaceLimits {
+    let mut limits = NamespaceLimits::default();
+    take::<LimitRange>(&mut limits, &objects["limitRanges"]);
+    take::<Quota>(&mut limits, &objects["resourceQuotas"]);
+    limits
+}
+
+fn take<L: Limit>(limits: &mut NamespaceLimits, objects: &Value)
+where
+    L::Object: DeserializeOwned,
+{
+    for object in objects.as_array().into_iter().flatten() {
+        let name = object["metadata"]["name"].as_str().unwrap();
+        limits.set(
+            name,
+            Some(L::read(&serde_json::from_value(object.clone()).unwrap())),
+        );
+    }
 }
 
 pub fn patched(pod: &Value, decision: &Decision) -> Value {
