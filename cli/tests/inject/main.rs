@@ -4,6 +4,7 @@
 
 mod cluster;
 mod desk;
+mod documentation;
 mod errors;
 mod reading;
 mod statuses;
