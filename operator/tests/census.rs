@@ -96,13 +96,21 @@ fn said(result: &Value) -> Value {
     json!({STREAM: "/x", RESULT: result.to_string()})
 }
 
-#[test]
-fn each_pod_counts_as_what_it_is() {
+fn check(cases: &[(&str, &Value, Value, &str)]) {
     let policies = policies();
+    for (situation, labels, annotations, expected) in cases {
+        assert_eq!(of_one(&policies, labels, annotations), *expected, "{situation}");
+    }
+}
+
+#[test]
+fn a_pod_of_which_the_webhook_said_nothing_counts_by_its_labels() {
     let (none, web) = (json!({}), json!({"app": "web"}));
-    let injected = json!({"file": "/y", "container": "c", "sidecar": "s", "reason": "Injected"});
-    let got = |pattern: &str| json!({pattern: "all"});
-    for (situation, labels, annotations, expected) in [
+    let streaming = json!({label::STREAMING: "all"});
+    let agent = |revision: &str| json!({label::AGENT: "all", label::AGENT_REVISION: revision});
+    let asks = || json!({STREAM: "/x"});
+    let ships = || json!({SHIP: "/x"});
+    check(&[
         ("asks for nothing", &none, json!({}), ""),
         (
             "wants nothing",
@@ -110,23 +118,18 @@ fn each_pod_counts_as_what_it_is() {
             json!({STREAM: "/x", "tributary.dev/inject": "false"}),
             "",
         ),
-        ("served", &got(label::STREAMING), json!({STREAM: "/x"}), "all 1/1"),
+        ("served", &streaming, asks(), "all 1/1"),
         (
             "served, as another operator's annotation asks",
-            &got(label::STREAMING),
+            &streaming,
             json!({"tailing-sidecar": "v:/x"}),
             "all 1/1",
         ),
-        (
-            "never seen",
-            &none,
-            json!({STREAM: "/x"}),
-            "all 0/1 NotSeen; told NotSeen",
-        ),
+        ("never seen", &none, asks(), "all 0/1 NotSeen; told NotSeen"),
         (
             "never seen, of another policy",
             &web,
-            json!({STREAM: "/x"}),
+            asks(),
             "web 0/1 NotSeen; told NotSeen",
         ),
         (
@@ -137,14 +140,8 @@ fn each_pod_counts_as_what_it_is() {
         ),
         (
             "half served",
-            &got(label::STREAMING),
+            &streaming,
             json!({STREAM: "/x", DIRECT: "true"}),
-            "all 0/1 NotSeen; told NotSeen",
-        ),
-        (
-            "seen, with nothing in the result",
-            &none,
-            said(&json!({})),
             "all 0/1 NotSeen; told NotSeen",
         ),
         (
@@ -154,6 +151,48 @@ fn each_pod_counts_as_what_it_is() {
             "all 0/1 MirrorPod; told MirrorPod",
         ),
         (
+            "names no policy there is",
+            &none,
+            json!({STREAM: "/x", "tributary.dev/policy": "alll"}),
+            "unserved PolicyNotUsable",
+        ),
+        ("current agent", &agent("new"), ships(), "all 1/1"),
+        (
+            "outdated agent",
+            &agent("old"),
+            ships(),
+            "all 1/1 outdated; told Outdated",
+        ),
+        (
+            "agent without a revision",
+            &json!({label::AGENT: "all"}),
+            ships(),
+            "all 1/1 outdated; told Outdated",
+        ),
+        (
+            "of a policy that is gone",
+            &json!({label::STREAMING: "gone"}),
+            asks(),
+            "",
+        ),
+    ]);
+}
+
+#[test]
+fn a_pod_counts_as_what_the_webhook_said_of_it() {
+    let (none, streaming) = (json!({}), json!({label::STREAMING: "all"}));
+    let injected = json!({"file": "/y", "container": "c", "sidecar": "s", "reason": "Injected"});
+    let of_pod =
+        |reason: &str, annotation: &str| json!({"pod": [{"reason": reason, "annotation": annotation}]});
+    let beside = |finding: Value| said(&json!({"policy": "all", "files": [injected], "pod": [finding]}));
+    check(&[
+        (
+            "nothing",
+            &none,
+            said(&json!({})),
+            "all 0/1 NotSeen; told NotSeen",
+        ),
+        (
             "no volume",
             &none,
             said(&json!({"files": [file("NoVolume")]})),
@@ -161,43 +200,33 @@ fn each_pod_counts_as_what_it_is() {
         ),
         (
             "no volume for one of two files",
-            &got(label::STREAMING),
+            &streaming,
             said(&json!({"policy": "all", "files": [file("NoVolume"), injected]})),
             "all 0/1 NoVolume; told NoVolume",
         ),
         (
             "a warning with what was asked",
-            &got(label::STREAMING),
-            said(
-                &json!({"policy": "all", "files": [injected], "pod": [{"reason": "MayNotRead", "annotation": STREAM}]}),
-            ),
+            &streaming,
+            beside(json!({"reason": "MayNotRead", "annotation": STREAM})),
             "all 1/1; told MayNotRead",
         ),
         (
             "a choice that is not understood",
-            &got(label::STREAMING),
-            said(
-                &json!({"policy": "all", "files": [injected], "pod": [{"reason": "InvalidAnnotation", "annotation": "tributary.dev/run-as"}]}),
-            ),
+            &streaming,
+            beside(json!({"reason": "InvalidAnnotation", "annotation": "tributary.dev/run-as"})),
             "all 1/1; told InvalidAnnotation",
         ),
         (
             "an annotation that is not understood",
             &none,
-            said(&json!({"pod": [{"reason": "InvalidAnnotation", "annotation": STREAM}]})),
+            said(&of_pod("InvalidAnnotation", STREAM)),
             "all 0/1 InvalidAnnotation; told InvalidAnnotation",
         ),
         (
             "the policy came later",
             &none,
-            said(&json!({"pod": [{"reason": "NoPolicy", "annotation": STREAM}]})),
+            said(&of_pod("NoPolicy", STREAM)),
             "all 0/1 NotSeen; told NotSeen",
-        ),
-        (
-            "names no policy there is",
-            &none,
-            json!({STREAM: "/x", "tributary.dev/policy": "alll"}),
-            "unserved PolicyNotUsable",
         ),
         (
             "a policy that does not select it, as the result claims",
@@ -205,33 +234,7 @@ fn each_pod_counts_as_what_it_is() {
             said(&json!({"policy": "web", "files": [file("NoVolume")]})),
             "all 0/1 NoVolume; told NoVolume",
         ),
-        (
-            "current agent",
-            &json!({label::AGENT: "all", label::AGENT_REVISION: "new"}),
-            json!({SHIP: "/x"}),
-            "all 1/1",
-        ),
-        (
-            "outdated agent",
-            &json!({label::AGENT: "all", label::AGENT_REVISION: "old"}),
-            json!({SHIP: "/x"}),
-            "all 1/1 outdated; told Outdated",
-        ),
-        (
-            "agent without a revision",
-            &got(label::AGENT),
-            json!({SHIP: "/x"}),
-            "all 1/1 outdated; told Outdated",
-        ),
-        (
-            "of a policy that is gone",
-            &json!({label::STREAMING: "gone"}),
-            json!({STREAM: "/x"}),
-            "",
-        ),
-    ] {
-        assert_eq!(of_one(&policies, labels, &annotations), expected, "{situation}");
-    }
+    ]);
 }
 
 #[test]

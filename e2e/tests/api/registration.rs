@@ -282,24 +282,12 @@ async fn not_sent(recorder: &Recorder, kind: Kind) -> anyhow::Result<()> {
     recorder
         .patch(kind, "asks-1", json!({"metadata": {"labels": {"a": "b"}}}))
         .await?;
-    match kind.1 {
-        "Deployment" | "StatefulSet" => {
-            recorder
-                .patch(kind, "asks-1", json!({"spec": {"replicas": 3}}))
-                .await?
-        }
-        "CronJob" => {
-            recorder
-                .patch(kind, "asks-1", json!({"spec": {"suspend": true}}))
-                .await?
-        }
-        "Job" => {
-            recorder
-                .patch(kind, "asks-1", json!({"spec": {"suspend": true}}))
-                .await?
-        }
-        _ => {}
-    }
+    let spec = match kind.1 {
+        "Deployment" | "StatefulSet" => json!({"replicas": 3}),
+        "Job" | "CronJob" => json!({"suspend": true}),
+        _ => json!({"minReadySeconds": 1}),
+    };
+    recorder.patch(kind, "asks-1", json!({"spec": spec})).await?;
     let found = recorder.api(kind).list(&ListParams::default()).await?;
     ensure!(found.items.len() >= 9, "{} objects", found.items.len());
     Ok(())

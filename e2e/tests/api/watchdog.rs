@@ -70,7 +70,7 @@ impl Shop {
         Ok(())
     }
 
-    /// A Deployment and its ReplicaSet, as its controller would make it. Returns the reference for a pod of it.
+    /// A Deployment and its `ReplicaSet`, as its controller would make it. Returns the reference for a pod of it.
     async fn deployment(&self, name: &str, hash: &str) -> anyhow::Result<Value> {
         let labels = json!({"app": name});
         let template = json!({"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "example.com/c"}]}});

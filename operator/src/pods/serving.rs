@@ -1,5 +1,6 @@
 //! Which policy would serve a pod, if the pod were made now.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use kube::ResourceExt as _;
@@ -62,14 +63,12 @@ impl Serving {
     /// Whether the policy selects the pod and has the block.
     pub fn may(&self, policy: usize, pattern: Pattern, namespaces: &Namespaces, pod: &Metadata) -> bool {
         let policy = &self.policies[policy];
-        let selects = |selection: &Selection| match namespaces.get(&pod.namespace) {
-            Some(labels) => selection.selects(labels, &pod.labels),
-            // Made since the namespaces were listed: of its labels one is sure.
-            None => {
-                let labels = Labels::from([(NAMESPACE_NAME.to_owned(), pod.namespace.clone())]);
-                selection.selects(&labels, &pod.labels)
-            }
-        };
+        // Made since the namespaces were listed: of its labels one is sure.
+        let sure = || Labels::from([(NAMESPACE_NAME.to_owned(), pod.namespace.clone())]);
+        let labels = namespaces
+            .get(&pod.namespace)
+            .map_or_else(|| Cow::Owned(sure()), Cow::Borrowed);
+        let selects = |selection: &Selection| selection.selects(&labels, &pod.labels);
         policy.patterns.contains(&pattern) && policy.selection.as_ref().is_some_and(selects)
     }
 
