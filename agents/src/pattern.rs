@@ -162,6 +162,9 @@ mod tests {
 
     #[test]
     fn literal_text_means_itself() {
-        assert_eq!(Pattern::literal("/a{b}\\[c").write(DIALECT), "/a\\{b\\}[\\\\]\\[c");
+        assert_eq!(
+            Pattern::literal("/a{b}\\[c").write(DIALECT),
+            "/a\\{b\\}[\\\\]\\[c"
+        );
     }
 }

@@ -8,8 +8,10 @@ use mlua::{Lua, Table, Value};
 use proptest::prelude::*;
 use serde_json::json;
 use tributary_agents::config::AgentConfig;
-use tributary_agents::{compile, render};
+use tributary_agents::sidecar::{SidecarFile, SidecarPod};
+use tributary_agents::{compile, compile_sidecar, render};
 use tributary_crds::LoggingPolicySpec;
+use tributary_crds::annotation::AbsolutePath;
 
 const TAG: &str = "kube.var.log.pods.shop_web-1.v2_0a0b0c0d-1111-2222-3333-444455556666.app.0.log";
 
@@ -17,7 +19,8 @@ const TAG: &str = "kube.var.log.pods.shop_web-1.v2_0a0b0c0d-1111-2222-3333-44445
 const WORLD: &str = r#"
     local lines = io.lines
     io.lines = function(path) return lines((path:gsub("^/etc/tributary/config", directory))) end
-    os.getenv = function(name) return name == "K8S_NODE_NAME" and "node-1" or nil end
+    local environment = {K8S_NODE_NAME = "node-1", POD_NAMESPACE = "shop", POD_NAME = "web-1", POD_UID = "0a0b0c0d-1111"}
+    os.getenv = function(name) return environment[name] end
 "#;
 
 fn spec(selector: &serde_json::Value, conditions: &serde_json::Value) -> LoggingPolicySpec {
@@ -35,8 +38,12 @@ fn rendered(selector: &serde_json::Value, conditions: &serde_json::Value) -> Age
 
 /// The script, loaded from files as Fluent Bit does.
 fn load(config: &AgentConfig) -> Lua {
+    load_files(&config.files)
+}
+
+fn load_files(files: &BTreeMap<String, String>) -> Lua {
     let directory = tempfile::tempdir().unwrap();
-    for (file, text) in &config.files {
+    for (file, text) in files {
         std::fs::write(directory.path().join(file), text).unwrap();
     }
     let lua = Lua::new();
@@ -184,6 +191,83 @@ fn namespaces_are_selected_by_their_labels_which_the_record_does_not_carry() {
         assert_eq!(code, expected, "{team}");
         assert!(code == -1 || !record.contains_key("namespace_labels").unwrap());
     }
+}
+
+/// The script of a sidecar that ships a file and a pattern, and tests a label.
+fn load_sidecar(labels: &BTreeMap<String, String>) -> Lua {
+    let spec: LoggingPolicySpec = serde_json::from_value(json!({
+        "agentSidecar": {"engine": "FluentBit"},
+        "outputs": [{"name": "look", "stdout": {}, "where": [{"field": "kubernetes.labels.tier", "in": ["prod"]}]}],
+    }))
+    .unwrap();
+    let file = |container: &str, path: &str, shown: &str| SidecarFile {
+        container: container.to_owned(),
+        path: AbsolutePath::parse(path).unwrap(),
+        shown_path: AbsolutePath::parse(shown).unwrap(),
+        from_end: false,
+    };
+    let pod = SidecarPod {
+        files: vec![
+            file("app", "/var/log/tributary/0/a%09 b.log", "/log/a%09 b.log"),
+            file("worker", "/var/log/tributary/1/*.log", "/data/*.log"),
+        ],
+        labels: labels.clone(),
+        memory_limit: None,
+    };
+    let config = compile_sidecar("test", &spec).unwrap().render(&pod).unwrap();
+    let files = config
+        .documents
+        .into_iter()
+        .map(|document| (document.file_name.to_owned(), document.text))
+        .collect();
+    load_files(&files)
+}
+
+#[test]
+fn a_sidecar_says_which_container_wrote_what_where_and_cannot_be_forged() {
+    let labels = BTreeMap::from([
+        ("tier".to_owned(), "prod".to_owned()),
+        ("a/b".to_owned(), String::new()),
+    ]);
+    let lua = load_sidecar(&labels);
+    let shipped: mlua::Function = lua.globals().get("shipped").unwrap();
+    for (tag, found, container, shown) in [
+        ("kube.file.0", "/var/log/tributary/0/a", "app", "/log/a%09 b.log"),
+        (
+            "kube.file.1",
+            "/var/log/tributary/1/x.log",
+            "worker",
+            "/data/x.log",
+        ),
+    ] {
+        let raw = lua
+            .create_table_from([("log", "hello"), ("file", found), ("kubernetes", "forged")])
+            .unwrap();
+        let (code, _, record): (i64, Value, Table) = shipped.call((tag, time(&lua), raw)).unwrap();
+        assert_eq!(code, 2);
+        let expected = json!({
+            "time": "2026-11-22T10:00:00.000000042Z",
+            "file": shown,
+            "message": "hello",
+            "kubernetes": {
+                "namespace_name": "shop",
+                "pod_name": "web-1",
+                "pod_id": "0a0b0c0d-1111",
+                "container_name": container,
+                "host": "node-1",
+                "labels": {"a/b": "", "tier": "prod"},
+            },
+        });
+        assert_eq!(to_json(&Value::Table(record.clone())), expected);
+        assert_eq!(call(&lua, "keep_look", record.clone()).0, 0);
+        let (_, flat) = call(&lua, "otlp", record);
+        assert_eq!(flat.get::<String>("log.file.path").unwrap(), shown);
+    }
+    let lua = load_sidecar(&BTreeMap::new());
+    let shipped: mlua::Function = lua.globals().get("shipped").unwrap();
+    let raw = lua.create_table_from([("log", "hello"), ("file", "/a")]).unwrap();
+    let (_, _, record): (i64, Value, Table) = shipped.call(("kube.file.0", time(&lua), raw)).unwrap();
+    assert_eq!(call(&lua, "keep_look", record).0, -1, "without the label");
 }
 
 /// Whether Kubernetes would say that a requirement is met.
