@@ -348,6 +348,47 @@ fn a_record_leaves_after_silence_and_not_before() {
     assert_eq!(parts, 2);
 }
 
+/// What comes out of a file when a second passes between its parts.
+fn in_parts(format: Format, parts: &[&str]) -> String {
+    let mut world = World::new(format);
+    world.run(&[Step::Tick(0)]);
+    let before = world.output.0.borrow().len();
+    for part in parts {
+        world.files[0].file.write_all(part.as_bytes()).unwrap();
+        world.tick(1);
+        world.tick(1100);
+    }
+    String::from_utf8(world.output.0.borrow()[before..].to_vec()).unwrap()
+}
+
+#[test]
+fn the_end_of_a_line_that_has_left_in_part_goes_on_with_it() {
+    let parts = ["a.BException: bo", "om\n\tat c.D\n"];
+    let output = in_parts(json(Some(Rules::Java)), &parts);
+    let found = messages(&output).unwrap();
+    assert_eq!(found["/0.log"], ["a.BException: bo", "om\n\tat c.D"]);
+    assert_eq!(
+        in_parts(Format::Prefixed, &["one", ", still one\ntwo\n"]),
+        "[/0.log] one, still one\n[/0.log] two\n"
+    );
+}
+
+#[test]
+fn a_line_that_goes_on_in_the_next_file_has_one_prefix() {
+    let mut world = World::new(Format::Prefixed);
+    world.run(&[Step::Tick(0)]);
+    let before = world.output.0.borrow().len();
+    world.files[0].file.write_all(b"one").unwrap();
+    world.tick(1);
+    world.tick(1100);
+    let path = world.files[0].path.clone();
+    std::fs::rename(&path, path.with_extension("log.1")).unwrap();
+    append(&path).write_all(b", still one\ntwo\n").unwrap();
+    world.tick(1);
+    let output = String::from_utf8(world.output.0.borrow()[before..].to_vec()).unwrap();
+    assert_eq!(output, "[/0.log] one, still one\n[/0.log] two\n");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
