@@ -16,6 +16,9 @@ use crate::sidecar::{AGENT, STREAMER};
 /// Which container `kubectl logs` and `kubectl exec` take when none is named.
 pub const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 
+/// What Kubernetes sets where a pod has no `terminationGracePeriodSeconds`.
+const DEFAULT_GRACE_PERIOD: i64 = 30;
+
 /// Why a pod could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error("reading the pod of the request: {0}")]
@@ -81,6 +84,8 @@ pub struct Spec<'a> {
     pub overhead: Option<BTreeMap<String, Amount>>,
     /// How long it may run.
     pub active_deadline_seconds: Option<i64>,
+    /// How long its end may take.
+    pub termination_grace_period_seconds: Option<i64>,
     /// How important it is.
     pub priority_class_name: Option<String>,
     /// Where it may run, read only when a quota depends on it.
@@ -301,6 +306,13 @@ impl<'a> Pod<'a> {
     /// Reads a pod's JSON.
     pub fn parse(json: &'a str) -> Result<Self, PodError> {
         Ok(serde_json::from_str(json)?)
+    }
+
+    /// How long its end may take, in seconds.
+    pub fn grace_period(&self) -> i64 {
+        self.spec
+            .termination_grace_period_seconds
+            .unwrap_or(DEFAULT_GRACE_PERIOD)
     }
 
     /// The value of an annotation.

@@ -30,28 +30,20 @@ pub struct AgentSidecar<'s> {
     pub user: RunAs,
     /// CPU, memory and disk; `None` leaves them to the pod's own.
     pub resources: Option<ResourceRequirements>,
+    /// How long the end of the pod may take, in seconds.
+    pub grace_period: i64,
 }
 
 impl AgentSidecar<'_> {
     /// The container, as an entry of `spec.initContainers`. It meets the Pod Security Standard `restricted`.
     pub fn container(&self) -> Value {
-        // An application that ends by itself ends its pod: the agent then gets a moment to read what was written last.
-        let wait = LifecycleHandler {
-            sleep: Some(SleepAction {
-                seconds: self.config.drain_seconds.into(),
-            }),
-            ..LifecycleHandler::default()
-        };
         let container = CoreContainer {
             name: self.name.to_owned(),
             image: Some(self.image.to_owned()),
             image_pull_policy: Some("IfNotPresent".to_owned()),
             args: Some(self.config.args.clone()),
             env: Some(self.env()),
-            lifecycle: Some(Lifecycle {
-                pre_stop: Some(wait),
-                ..Lifecycle::default()
-            }),
+            lifecycle: self.lifecycle(),
             resources: self.resources.clone(),
             restart_policy: Some("Always".to_owned()),
             security_context: Some(security::restricted(self.user)),
@@ -60,6 +52,20 @@ impl AgentSidecar<'_> {
             ..CoreContainer::default()
         };
         json!(container)
+    }
+
+    /// An application that ends by itself ends its pod: the agent then gets a moment to read what was written last. The API server
+    /// refuses a pod in which that is longer than its grace period.
+    fn lifecycle(&self) -> Option<Lifecycle> {
+        let seconds = i64::from(self.config.drain_seconds).min(self.grace_period - 1);
+        let wait = LifecycleHandler {
+            sleep: Some(SleepAction { seconds }),
+            ..LifecycleHandler::default()
+        };
+        (seconds > 0).then(|| Lifecycle {
+            pre_stop: Some(wait),
+            ..Lifecycle::default()
+        })
     }
 
     fn env(&self) -> Vec<EnvVar> {

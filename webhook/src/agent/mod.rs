@@ -145,6 +145,7 @@ impl<'p> Plan<'p> {
             volumes: &volumes,
             user,
             resources: fitted.resources,
+            grace_period: pod.grace_period(),
         }
         .container();
         Ok(Some(Work {
