@@ -1,4 +1,4 @@
-//! A stand-in of the API server: the three lists and watches that the webhook asks for, over plain HTTP.
+//! A stand-in of the API server: the lists and watches that the webhook asks for, over plain HTTP.
 
 use std::convert::Infallible;
 use std::io;
@@ -36,21 +36,17 @@ struct Secret {
     pair: Pair,
 }
 
-struct Objects {
-    policies: Vec<Value>,
-    namespaces: Vec<Value>,
-    secret: watch::Receiver<Secret>,
+/// A list in which nothing happens while it is watched.
+struct Unchanging {
+    api_version: &'static str,
+    kind: &'static str,
+    objects: Vec<Value>,
 }
 
 impl ApiServer {
     /// Starts with a cluster of this size, and with this certificate in the webhook's Secret.
     pub fn start(size: Size, pair: Pair) -> Result<Self, Error> {
         let (secret, secrets) = watch::channel(Secret { version: 1, pair });
-        let objects = Arc::new(Objects {
-            policies: cluster::policies(size),
-            namespaces: cluster::namespaces(size),
-            secret: secrets,
-        });
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -59,7 +55,7 @@ impl ApiServer {
             .block_on(TcpListener::bind("127.0.0.1:0"))
             .map_err(Error::ApiServer)?;
         let address = listener.local_addr().map_err(Error::ApiServer)?;
-        let router = router(objects);
+        let router = router(size, secrets);
         let serve = move || runtime.block_on(async { axum::serve(listener, router).await });
         thread::Builder::new()
             .name("api-server".to_owned())
@@ -89,51 +85,64 @@ impl ApiServer {
     }
 }
 
-fn router(objects: Arc<Objects>) -> Router {
+fn router(size: Size, secrets: watch::Receiver<Secret>) -> Router {
+    let unchanging = |api_version, kind, objects| {
+        let list = Unchanging {
+            api_version,
+            kind,
+            objects,
+        };
+        get(unchanging).with_state(Arc::new(list))
+    };
+    let policies = unchanging(
+        "tributary.dev/v1alpha1",
+        "LoggingPolicyList",
+        cluster::policies(size),
+    );
+    let namespaces = unchanging(
+        "meta.k8s.io/v1",
+        "PartialObjectMetadataList",
+        cluster::namespaces(size),
+    );
+    let limits = unchanging("v1", "LimitRangeList", cluster::limit_ranges(size));
+    let quotas = unchanging("v1", "ResourceQuotaList", cluster::resource_quotas(size));
     Router::new()
-        .route("/apis/tributary.dev/v1alpha1/loggingpolicies", get(policies))
-        .route("/api/v1/namespaces", get(namespaces))
-        .route("/api/v1/namespaces/{namespace}/secrets", get(secrets))
-        .with_state(objects)
+        .route("/apis/tributary.dev/v1alpha1/loggingpolicies", policies)
+        .route("/api/v1/namespaces", namespaces)
+        .route("/api/v1/limitranges", limits)
+        .route("/api/v1/resourcequotas", quotas)
+        .route(
+            "/api/v1/namespaces/{namespace}/secrets",
+            get(secret).with_state(secrets),
+        )
 }
 
-async fn policies(State(objects): State<Arc<Objects>>, RawQuery(query): RawQuery) -> Response {
+async fn unchanging(State(list): State<Arc<Unchanging>>, RawQuery(query): RawQuery) -> Response {
     let query = Query::parse(query.as_deref());
     if query.watch {
-        return unchanging();
+        return json_body(Body::from_stream(stream::pending::<Result<String, Infallible>>()));
     }
-    let list = json!({"apiVersion": "tributary.dev/v1alpha1", "kind": "LoggingPolicyList"});
-    page(list, &objects.policies, &query)
+    page(list.api_version, list.kind, "1", &list.objects, &query)
 }
 
-async fn namespaces(State(objects): State<Arc<Objects>>, RawQuery(query): RawQuery) -> Response {
+async fn secret(State(mut secrets): State<watch::Receiver<Secret>>, RawQuery(query): RawQuery) -> Response {
     let query = Query::parse(query.as_deref());
+    let secret = secrets.borrow_and_update().clone();
     if query.watch {
-        return unchanging();
-    }
-    let list = json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList"});
-    page(list, &objects.namespaces, &query)
-}
-
-async fn secrets(State(objects): State<Arc<Objects>>, RawQuery(query): RawQuery) -> Response {
-    let query = Query::parse(query.as_deref());
-    let mut secrets = objects.secret.clone();
-    if query.watch {
-        // Whoever listed first begins with what it listed.
-        let known = query.version;
-        if secrets.borrow().version > known {
+        // What was written between the list and this watch has to be told too.
+        if secret.version > query.version {
             secrets.mark_changed();
-        } else {
-            secrets.mark_unchanged();
         }
         return changing(secrets);
     }
-    let secret = secrets.borrow().clone();
-    let list = json!({
-        "apiVersion": "v1", "kind": "SecretList",
-        "metadata": {"resourceVersion": secret.version.to_string()}
-    });
-    page(list, &[cluster::secret(&secret.pair, secret.version)], &query)
+    let version = secret.version.to_string();
+    page(
+        "v1",
+        "SecretList",
+        &version,
+        &[cluster::secret(&secret.pair, secret.version)],
+        &query,
+    )
 }
 
 /// What the parameters of a list or watch say.
@@ -166,24 +175,18 @@ impl Query {
 }
 
 /// A part of a list, as long as asked for, and where the next part begins.
-fn page(mut list: Value, objects: &[Value], query: &Query) -> Response {
+fn page(api_version: &str, kind: &str, version: &str, objects: &[Value], query: &Query) -> Response {
     let from = query.from.min(objects.len());
     let to = query
         .limit
         .map_or(objects.len(), |limit| (from + limit).min(objects.len()));
-    if list["metadata"]["resourceVersion"].is_null() {
-        list["metadata"]["resourceVersion"] = json!("1");
-    }
+    let mut metadata = json!({"resourceVersion": version});
     if to < objects.len() {
-        list["metadata"]["continue"] = json!(to.to_string());
+        metadata["continue"] = json!(to.to_string());
     }
-    list["items"] = json!(objects[from..to]);
+    let list =
+        json!({"apiVersion": api_version, "kind": kind, "metadata": metadata, "items": objects[from..to]});
     json_body(Body::from(list.to_string()))
-}
-
-/// A watch in which nothing happens.
-fn unchanging() -> Response {
-    json_body(Body::from_stream(stream::pending::<Result<String, Infallible>>()))
 }
 
 /// A watch of the Secret.

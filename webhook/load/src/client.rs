@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-use crate::pair::SERVER_NAME;
+use crate::pair::{Pair, SERVER_NAME};
 
 /// What the API server waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -34,7 +34,11 @@ pub struct Answer<'c> {
 impl Connection {
     /// Connects and shakes hands.
     pub fn open(address: SocketAddr, tls: &Arc<ClientConfig>) -> io::Result<Self> {
-        let socket = TcpStream::connect_timeout(&address, PATIENCE)?;
+        Self::over(TcpStream::connect_timeout(&address, PATIENCE)?, tls)
+    }
+
+    /// Shakes hands on a connection that is open already.
+    pub fn over(socket: TcpStream, tls: &Arc<ClientConfig>) -> io::Result<Self> {
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(PATIENCE))?;
         socket.set_write_timeout(Some(PATIENCE))?;
@@ -80,6 +84,12 @@ impl Connection {
             closes: head.closes,
             body: &self.received[end_of_head..end_of_head + head.length],
         })
+    }
+
+    /// Whether the server showed the certificate of this pair.
+    pub fn is_with(&self, pair: &Pair) -> bool {
+        let shown = self.stream.conn.peer_certificates();
+        shown.is_some_and(|chain| chain.first() == Some(&pair.der))
     }
 
     /// Whether the server has closed the connection since the last answer. An HTTP client looks before it uses one again.

@@ -61,6 +61,38 @@ pub(crate) fn namespaces(size: Size) -> Vec<Value> {
         .collect()
 }
 
+/// A `LimitRange` in every tenth namespace.
+pub(crate) fn limit_ranges(size: Size) -> Vec<Value> {
+    let limits = json!({"limits": [{
+        "type": "Container", "default": {"cpu": "1", "memory": "1Gi"}, "defaultRequest": {"cpu": "10m", "memory": "16Mi"},
+        "max": {"cpu": "4", "memory": "8Gi"}
+    }]});
+    in_every_tenth(size, "LimitRange", &limits, &json!({}))
+}
+
+/// A `ResourceQuota` in every tenth namespace.
+pub(crate) fn resource_quotas(size: Size) -> Vec<Value> {
+    let hard = json!({"limits.cpu": "200", "limits.memory": "400Gi", "pods": "500"});
+    let used = json!({"limits.cpu": "20", "limits.memory": "40Gi", "pods": "50"});
+    in_every_tenth(
+        size,
+        "ResourceQuota",
+        &json!({"hard": hard}),
+        &json!({"hard": hard, "used": used}),
+    )
+}
+
+fn in_every_tenth(size: Size, kind: &str, spec: &Value, status: &Value) -> Vec<Value> {
+    (0..size.namespaces)
+        .step_by(10)
+        .map(|index| {
+            let mut metadata = metadata("tenants", &json!({}));
+            metadata["namespace"] = json!(namespace_name(index));
+            json!({"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": spec, "status": status})
+        })
+        .collect()
+}
+
 /// The Secret that the webhook serves with.
 pub(crate) fn secret(pair: &Pair, version: u64) -> Value {
     json!({

@@ -18,7 +18,7 @@ pub struct Pair {
     pub certificate: String,
     /// The key in PEM.
     pub key: String,
-    der: CertificateDer<'static>,
+    pub(crate) der: CertificateDer<'static>,
 }
 
 impl Pair {

@@ -39,6 +39,24 @@ impl Ports {
             admin: listeners.1.local_addr()?,
         })
     }
+
+    /// Whether a webhook says there that it is ready.
+    pub fn are_ready(self) -> bool {
+        self.get("/readyz")
+            .is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    }
+
+    /// A request to the admin port.
+    fn get(self, path: &str) -> io::Result<String> {
+        let mut stream = TcpStream::connect(self.admin)?;
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
 }
 
 /// A running webhook. It is killed when this value ends.
@@ -101,13 +119,12 @@ impl WebhookProcess {
 
     /// Whether it says that it is ready.
     pub fn is_ready(&self) -> bool {
-        self.get("/readyz")
-            .is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+        self.ports.are_ready()
     }
 
     /// Its metrics.
     pub fn metrics(&self) -> Result<String, Error> {
-        Ok(self.get("/metrics")?)
+        Ok(self.ports.get("/metrics")?)
     }
 
     /// What it wrote.
@@ -132,18 +149,6 @@ impl WebhookProcess {
             doing: "waiting for",
             source,
         })
-    }
-
-    /// A request to its admin port.
-    fn get(&self, path: &str) -> io::Result<String> {
-        let mut stream = TcpStream::connect(self.ports.admin)?;
-        write!(
-            stream,
-            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-        )?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
     }
 }
 
