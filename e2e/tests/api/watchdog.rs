@@ -12,6 +12,7 @@ use kube::runtime::events::{Recorder, Reporter};
 use kube::{Client, Resource as _, ResourceExt as _};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 use tributary_cluster::ControlPlane;
 use tributary_crds::annotation::{RESULT, SHIP, STREAM};
 use tributary_crds::names::{SYSTEM_NAMESPACE, label};
@@ -270,13 +271,23 @@ async fn counts_outdated_agents(fixture: Fixture) -> anyhow::Result<()> {
 /// Prints what a look costs: the figures of docs/runbook.md.
 async fn looks_at_a_thousand_pods(_: Fixture) -> anyhow::Result<()> {
     const PODS: usize = 1000;
+    const MAKERS: usize = 20;
     let control_plane = ControlPlane::start().await?;
     let admin = control_plane.client();
     install::apply(&admin).await?;
     control_plane.create_namespace("many", &[]).await?;
-    let pods: Api<Pod> = Api::namespaced(admin.clone(), "many");
-    for number in 0..PODS {
-        pods.create(&PostParams::default(), &typical_pod(number)?).await?;
+    let mut makers = JoinSet::new();
+    for maker in 0..MAKERS {
+        let pods: Api<Pod> = Api::namespaced(admin.clone(), "many");
+        makers.spawn(async move {
+            for number in (maker..PODS).step_by(MAKERS) {
+                make_typical_pod(&pods, number).await?;
+            }
+            anyhow::Ok(())
+        });
+    }
+    while let Some(made) = makers.join_next().await {
+        made??;
     }
     let account = control_plane
         .client_as_service_account(SYSTEM_NAMESPACE, "tributary-operator")
@@ -308,16 +319,38 @@ async fn looks_at_a_thousand_pods(_: Fixture) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// With labels, annotations and field managers as pods of Deployments have them.
-fn typical_pod(number: usize) -> anyhow::Result<Pod> {
+/// With labels, annotations and field managers as running pods of Deployments have them.
+async fn make_typical_pod(pods: &Api<Pod>, number: usize) -> anyhow::Result<()> {
     let labels = json!({"app.kubernetes.io/name": "web", "app.kubernetes.io/instance": "web-1", "pod-template-hash": "5d4f8c7b9"});
-    let owner = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-5d4f8c7b9", "uid": "0b0c7b8e-0000-4000-8000-000000000000", "controller": true});
+    let owner = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-5d4f8c7b9",
+        "uid": "0b0c7b8e-0000-4000-8000-000000000000", "controller": true});
     let container = json!({"name": "c", "image": "example.com/c", "ports": [{"containerPort": 80}],
         "env": [{"name": "A", "value": "b"}], "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
         "readinessProbe": {"httpGet": {"path": "/", "port": 80}}});
-    Ok(serde_json::from_value(json!({
-        "metadata": {"name": format!("web-5d4f8c7b9-{number:05}"), "labels": labels, "ownerReferences": [owner],
+    let name = format!("web-5d4f8c7b9-{number:05}");
+    let pod = json!({
+        "metadata": {"name": name, "labels": labels, "ownerReferences": [owner],
             "annotations": {"prometheus.io/scrape": "true", "prometheus.io/port": "80"}},
         "spec": {"containers": [container]}
-    }))?)
+    });
+    pods.create(&PostParams::default(), &serde_json::from_value(pod)?)
+        .await?;
+    let condition =
+        |kind: &str| json!({"type": kind, "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"});
+    let kinds = [
+        "PodReadyToStartContainers",
+        "Initialized",
+        "Ready",
+        "ContainersReady",
+        "PodScheduled",
+    ];
+    let status = json!({"phase": "Running", "hostIP": "10.0.0.1", "podIP": "10.0.0.2", "startTime": "2026-01-01T00:00:00Z",
+        "hostIPs": [{"ip": "10.0.0.1"}], "podIPs": [{"ip": "10.0.0.2"}], "conditions": kinds.map(condition)});
+    let kubelet = PatchParams {
+        field_manager: Some("kubelet".to_owned()),
+        ..PatchParams::default()
+    };
+    pods.patch_status(&name, &kubelet, &Patch::Strategic(json!({"status": status})))
+        .await?;
+    Ok(())
 }
