@@ -42,6 +42,9 @@ use troubles::Troubles;
 /// Pods that have not come to their end.
 const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed";
 
+/// A change of the policies is noticed so soon, once there may be a look again.
+const NOTICED: Duration = Duration::from_secs(5);
+
 /// How often all pods are listed.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
@@ -109,7 +112,7 @@ pub async fn run(mut watchdog: Watchdog, policies: Policies, pace: Pace) -> Infa
         sleep_until(begun + pace.few).await;
         let next = begun + pace.period(pods);
         while Instant::now() < next && generations(&policies) == seen {
-            sleep_until(next.min(Instant::now() + Duration::from_secs(1))).await;
+            sleep_until(next.min(Instant::now() + NOTICED)).await;
         }
     }
 }

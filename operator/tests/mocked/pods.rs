@@ -1,13 +1,20 @@
 //! The calls of one look at all pods.
 
-use http::Method;
+use std::time::Duration;
+
+use http::{Method, Request, Response};
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
+use kube::client::Body;
+use kube::core::DeserializeGuard;
 use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::{reflector, watcher};
 use serde_json::{Value, json};
+use tokio::time::{Instant, timeout};
+use tower_test::mock;
 use tributary_crds::LoggingPolicy;
 use tributary_operator::metrics::Metrics;
-use tributary_operator::pods::Watchdog;
+use tributary_operator::pods::{self, Pace, Watchdog};
 
 use crate::api_server::{Call, call, play, refused};
 
@@ -252,5 +259,67 @@ async fn a_list_that_breaks_off_changes_nothing() {
             .to_string()
             .starts_with("cannot read the pods: the answer breaks off"),
         "{error}"
+    );
+}
+
+/// The seconds at which pods are listed, when there are so many of them and a policy changes after `changes` seconds.
+async fn looks(pods: usize, changes: Option<u64>, until: u64) -> Vec<u64> {
+    let (service, mut handle) = mock::pair::<Request<Body>, Response<Body>>();
+    let client = Client::new(service, "default");
+    let (policies, mut writer) = reflector::store::<DeserializeGuard<LoggingPolicy>>();
+    let change = |generation: i64| {
+        let mut policy = policy(&json!({"nodeAgent": {}}), &Value::Null);
+        policy.metadata.generation = Some(generation);
+        watcher::Event::Apply(DeserializeGuard(Ok(policy)))
+    };
+    writer.apply_watcher_event(&watcher::Event::Init);
+    writer.apply_watcher_event(&watcher::Event::InitDone);
+    writer.apply_watcher_event(&change(1));
+    let begun = Instant::now();
+    let watching = tokio::spawn(pods::run(
+        watchdog(&client, &Metrics::default()),
+        policies,
+        Pace::default(),
+    ));
+    let changing = tokio::spawn(async move {
+        if let Some(seconds) = changes {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            writer.apply_watcher_event(&change(2));
+        }
+        std::future::pending::<()>().await;
+    });
+    let mut seconds = Vec::new();
+    while let Ok(Some((request, respond))) = timeout(
+        Duration::from_secs(until).saturating_sub(begun.elapsed()),
+        handle.next_request(),
+    )
+    .await
+    {
+        let is_pods = request.uri().path() == PODS;
+        if is_pods {
+            assert!(
+                request.uri().query().unwrap().contains("resourceVersion=0"),
+                "{request:?}"
+            );
+            seconds.push(begun.elapsed().as_secs());
+        }
+        let items = vec![json!({"metadata": {}}); if is_pods { pods } else { 0 }];
+        let body = Body::from(serde_json::to_vec(&list(&items)).unwrap());
+        respond.send_response(Response::new(body));
+    }
+    watching.abort();
+    changing.abort();
+    seconds
+}
+
+#[tokio::test(start_paused = true)]
+async fn few_pods_are_looked_at_often_and_many_when_a_policy_changes() {
+    assert_eq!(looks(10, None, 100).await, [0, 30, 60, 90]);
+    assert_eq!(looks(5001, None, 250).await, [0, 120, 240]);
+    assert_eq!(looks(5001, Some(61), 130).await, [0, 65]);
+    assert_eq!(
+        looks(5001, Some(3), 140).await,
+        [0, 30],
+        "never more often than every 30 s"
     );
 }
