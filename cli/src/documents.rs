@@ -149,7 +149,8 @@ fn json(file: &str, text: &str) -> Result<Vec<Document>, Error> {
 
 fn yaml(file: &str, text: &str) -> Result<Vec<Document>, Error> {
     // As kubectl reads it: YAML 1.1, in which 0644 is octal and `yes` is true.
-    let options = serde_saphyr::options! { legacy_octal_numbers: true, with_snippet: false };
+    // How large a file may be is its owner's affair; how often aliases may be followed stays limited.
+    let options = serde_saphyr::options! { budget: None, legacy_octal_numbers: true, with_snippet: false };
     let places: Vec<Spanned<Tree>> =
         serde_saphyr::from_multiple_with_options(text, options).map_err(|error| {
             let line = error.location().map_or(1, |location| location.line());

@@ -10,7 +10,7 @@ mod lines;
 mod policies;
 
 use std::ffi::OsString;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 
 use command_line::{Command, CommandLine};
 use error::Error;
@@ -35,13 +35,13 @@ pub fn run(
         }) => inject::run(&options, stdin, stdout, stderr),
         Err(message) => return command_line::show(&message, stdout, stderr),
     };
-    finished.unwrap_or_else(|error| {
-        // Nobody is left to tell when stderr is closed too.
-        let _ = writeln!(stderr, "error: {error}");
-        match error {
-            // As when the reader of a pipe has seen enough.
-            Error::Write(_) => DONE,
-            _ => UNUSABLE,
+    finished.unwrap_or_else(|error| match error {
+        // The reader of a pipe has seen enough.
+        Error::Write(error) if error.kind() == ErrorKind::BrokenPipe => DONE,
+        error => {
+            // Where this fails there is nobody else to tell.
+            let _ = writeln!(stderr, "error: {error}");
+            UNUSABLE
         }
     })
 }

@@ -37,14 +37,13 @@ impl Lines {
     /// The lines of one part, as if it were all.
     #[must_use]
     pub fn below(&self, pointer: &str) -> Self {
-        let inner = |(path, line): (&String, &u64)| {
-            let rest = path.strip_prefix(pointer)?;
-            (rest.is_empty() || rest.starts_with('/')).then(|| (rest.to_owned(), *line))
-        };
-        let mut by_pointer: BTreeMap<String, u64> = self.by_pointer.iter().filter_map(inner).collect();
-        if let Some(line) = self.of(pointer) {
-            by_pointer.entry(String::new()).or_insert(line);
-        }
+        let prefix = format!("{pointer}/");
+        let inner = self.by_pointer.range(prefix.clone()..);
+        let mut by_pointer: BTreeMap<String, u64> = inner
+            .take_while(|(path, _)| path.starts_with(&prefix))
+            .map(|(path, line)| (path[pointer.len()..].to_owned(), *line))
+            .collect();
+        by_pointer.extend(self.of(pointer).map(|line| (String::new(), line)));
         Self { by_pointer }
     }
 }

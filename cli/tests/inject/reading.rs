@@ -1,5 +1,7 @@
 //! What is read: standard input, documents, lists, YAML and JSON; and that all of it comes out again.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
 use crate::desk::{DONE, Desk, NOT_GIVEN, POD, POLICY, pods, sidecars};
@@ -120,4 +122,39 @@ fn yaml_means_what_kubectl_takes_it_for() {
         (&secret["defaultMode"], &secret["optional"]),
         (&json!(256), &json!(true))
     );
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_error() {
+    let desk = Desk::new(&[("policy.yaml", POLICY), ("pod.yaml", POD)]);
+    let program = env!("CARGO_BIN_EXE_tributary");
+    let command = format!(
+        "'{program}' inject -f pod.yaml -f policy.yaml {}; echo $? >&2",
+        "-f pod.yaml ".repeat(500)
+    );
+    let ended = Command::new("sh")
+        .args(["-c", &format!("({command}) | head -n 1")])
+        .current_dir(desk.path("."))
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(ended.stdout).unwrap(), "apiVersion: v1\n");
+    assert_eq!(String::from_utf8(ended.stderr).unwrap(), "0\n");
+}
+
+#[test]
+fn large_clusters_are_read() {
+    let namespace = |number: usize| {
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {
+        "name": format!("n{number}"), "labels": {"a": "b", "c": "d", "e": "f"}, "annotations": {"g": "h", "i": "j"}}})
+    };
+    let items: Value = (0..10_000).map(namespace).collect();
+    let cluster =
+        serde_saphyr::to_string(&json!({"apiVersion": "v1", "kind": "List", "items": items})).unwrap();
+    let desk = Desk::new(&[
+        ("policy.yaml", POLICY),
+        ("pod.yaml", POD),
+        ("cluster.yaml", &cluster),
+    ]);
+    let ended = desk.run("inject -f pod.yaml -f policy.yaml --policies cluster.yaml", "");
+    assert_eq!((ended.status, ended.stderr.as_str()), (DONE, ""));
 }
