@@ -118,6 +118,7 @@ fn a_pod_of_which_the_webhook_said_nothing_counts_by_its_labels() {
             json!({STREAM: "/x", "tributary.dev/inject": "false"}),
             "",
         ),
+        ("does not push", &none, json!({DIRECT: "false"}), ""),
         ("served", &streaming, asks(), "all 1/1"),
         (
             "served, as another operator's annotation asks",

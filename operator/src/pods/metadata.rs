@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use tributary_crds::annotation::INJECT;
+use tributary_crds::annotation::{DIRECT, INJECT};
 use tributary_crds::names::{AGENTS_NAMESPACE, SYSTEM_NAMESPACE};
 use tributary_crds::selection::Labels;
 
@@ -72,12 +72,13 @@ impl Metadata {
     /// What the pod asks for.
     pub fn asks(&self) -> impl Iterator<Item = Pattern> {
         let may = self.annotation(INJECT) != Some("false");
-        Pattern::ALL.into_iter().filter(move |pattern| {
-            may && pattern
-                .annotations()
-                .iter()
-                .any(|key| self.annotations.contains_key(*key))
-        })
+        let asks = |key: &&str| {
+            let value = self.annotation(key);
+            value.is_some_and(|value| *key != DIRECT || value.trim() != "false")
+        };
+        Pattern::ALL
+            .into_iter()
+            .filter(move |pattern| may && pattern.annotations().iter().any(asks))
     }
 
     /// The policy under which the pod got something.

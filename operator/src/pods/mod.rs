@@ -57,7 +57,9 @@ pub struct Pace {
 }
 
 impl Default for Pace {
-    /// A look costs the API server about 1.5 KB and the operator 15 us of CPU a pod (`cargo test --test api watchdog` prints both).
+    /// A pod costs a look about 2.7 KB from the API server's cache and 15 us of the operator's CPU (2,000 pods; `cargo test
+    /// --test api thousand` prints the size), so looks take at most some 0.5 MB/s and 0.3 % of a core at 5,000 pods, and ten times
+    /// that at 200,000.
     fn default() -> Self {
         Self {
             few: Duration::from_secs(30),
