@@ -14,7 +14,7 @@ pub const TOLD_AT_ONCE: usize = 50;
 /// After so long a trouble that is still there is told again: the API server forgets Events after an hour.
 const TOLD_AGAIN: Duration = Duration::from_secs(45 * 60);
 
-/// Tells which troubles are new. What it remembers is bounded by what may be told in [`TOLD_AGAIN`].
+/// Tells which troubles are new. What it remembers is bounded by how much is told in 45 minutes.
 #[derive(Clone, Debug, Default)]
 pub struct Troubles {
     told: BTreeMap<Key, Told>,
