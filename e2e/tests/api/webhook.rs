@@ -1,7 +1,8 @@
 //! The webhook as the real API server calls it: with the shipped registration, under the shipped rights.
 
-mod corpus;
+mod inject;
 mod stage;
+mod templates;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::OnceCell;
 use tributary_crds::names::SYSTEM_NAMESPACE;
 use tributary_crds::selection::Labels;
+use tributary_e2e::corpus;
 use tributary_webhook::limits::NO_LIMITS;
 use tributary_webhook::policies::{Namespace, PolicyIndex};
 use tributary_webhook::{Config, Decision, inject};
@@ -47,6 +49,15 @@ pub fn trials(fixture: &Fixture) -> Vec<Trial> {
         }),
         trial("webhook::rotation_fails_no_admission", |stage| {
             Box::pin(rotation_fails_no_admission(stage))
+        }),
+        trial("webhook::offline_is_as_admitted", |stage| {
+            Box::pin(inject::offline_is_as_admitted(stage))
+        }),
+        trial("webhook::offline_is_as_admitted_under_limits", |stage| {
+            Box::pin(inject::offline_is_as_admitted_under_limits(stage))
+        }),
+        trial("webhook::authors_are_told_what_pods_will_get", |stage| {
+            Box::pin(templates::authors_are_told_what_pods_will_get(stage))
         }),
         trial("webhook::a_webhook_that_is_down_stops_no_pod", |stage| {
             Box::pin(a_webhook_that_is_down_stops_no_pod(stage))

@@ -202,7 +202,7 @@ pub struct Admission {
 }
 
 impl Admission {
-    async fn read(response: Response<Body>) -> anyhow::Result<Self> {
+    pub async fn read(response: Response<Body>) -> anyhow::Result<Self> {
         let admitted = response.status().is_success();
         let headers = response.headers().get_all("warning").iter();
         let warnings = headers
