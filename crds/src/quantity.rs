@@ -72,6 +72,15 @@ impl ExactQuantity {
         }
     }
 
+    /// The same amount, written with the suffixes of `other`.
+    #[must_use]
+    pub const fn written_as(self, other: Self) -> Self {
+        Self {
+            nanos: self.nanos,
+            notation: other.notation,
+        }
+    }
+
     /// Whether it is nothing.
     pub fn is_zero(self) -> bool {
         self.nanos == 0

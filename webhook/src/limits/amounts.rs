@@ -90,9 +90,9 @@ impl Amounts {
         self.get(resource).unwrap_or_default()
     }
 
-    /// Says an amount.
+    /// Says an amount. However it was written, it is told as people write amounts of that resource.
     pub fn set(&mut self, resource: Resource, amount: ExactQuantity) {
-        self.0[resource as usize] = Some(amount);
+        self.0[resource as usize] = Some(amount.written_as(resource.step()));
     }
 
     /// No longer says an amount.

@@ -66,16 +66,16 @@ impl PodResources {
         }
     }
 
-    /// A pod that has limits as a whole requests as much as its containers do, or else as much as those limits.
+    /// A pod that has limits as a whole requests as much as its containers do, or else as much as those limits. Also what its
+    /// containers request since that was done: it is done again after each change.
     fn default_whole(&mut self) {
         let by_containers = self.of_containers().requests;
-        let Some(whole) = self
-            .whole
-            .as_mut()
-            .filter(|whole| whole.limits != Amounts::default())
-        else {
+        let Some(whole) = &mut self.whole else {
             return;
         };
+        if whole.limits == Amounts::default() {
+            return;
+        }
         for resource in Resource::OF_PODS {
             let default = by_containers.get(resource).or(whole.limits.get(resource));
             if let (None, Some(default)) = (whole.requests.get(resource), default) {

@@ -170,14 +170,14 @@ impl<'f> Fitting<'f> {
             // The sidecar shares the pod's own. What it says counts against the requests that these may have been made from, so
             // it says something only where it must, and no more than is left.
             let (must_request, must_limit) = self.says(resource);
-            let room = self.room.left_of_requests(resource);
-            let most = whole.limits.get(resource);
+            let at_most = |amount: ExactQuantity, most: Option<ExactQuantity>| {
+                most.map_or(amount, |most| amount.min(most))
+            };
+            let left = self.room.left_of_requests(resource);
             let limit = default.1.filter(|_| must_limit);
-            let limit = limit.map(|limit| most.map_or(limit, |most| limit.min(most)));
-            return default
-                .0
-                .filter(|_| must_request)
-                .map(|request| (Some(request.min(room)), limit));
+            let limit = limit.map(|limit| at_most(limit, whole.limits.get(resource)));
+            let request = default.0.filter(|_| must_request)?;
+            return Some((Some(at_most(request, left)), limit));
         }
         match self.application.quality_of_containers() {
             QualityOfService::BestEffort => None,

@@ -136,11 +136,11 @@ mod tests {
     #[test]
     fn only_amounts_of_what_a_sidecar_uses_are_taken() {
         let compile = |json: &str| SidecarResources::compile(Some(&serde_json::from_str(json).unwrap()));
-        let asked = compile(r#"{"requests":{"cpu":"0.5"},"limits":{"ephemeral-storage":"1e9"}}"#)
+        let asked = compile(r#"{"requests":{"cpu":"0.5"},"limits":{"ephemeral-storage":"1048576k"}}"#)
             .unwrap()
             .asked;
         assert_eq!(asked.requests.or_zero(Resource::Cpu).to_string(), "500m");
-        assert_eq!(asked.limits.or_zero(Resource::Disk).to_string(), "1e9");
+        assert_eq!(asked.limits.or_zero(Resource::Disk).to_string(), "1000Mi");
         for (json, problem) in [
             (
                 r#"{"limits":{"cpu":"lots"}}"#,

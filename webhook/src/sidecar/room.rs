@@ -57,12 +57,11 @@ impl<'r> Room<'r> {
         &self.quotas
     }
 
-    /// What the containers leave of the requests of the pod as a whole.
-    pub fn left_of_requests(&self, resource: Resource) -> ExactQuantity {
-        let whole = self.with_taken.whole();
-        let reserved = whole.map_or(ExactQuantity::ZERO, |whole| whole.requests.or_zero(resource));
+    /// What the containers leave of the requests of the pod as a whole, where it has any.
+    pub fn left_of_requests(&self, resource: Resource) -> Option<ExactQuantity> {
+        let reserved = self.with_taken.whole()?.requests.get(resource)?;
         let taken = self.with_taken.of_containers().requests.or_zero(resource);
-        (reserved - taken).max(ExactQuantity::ZERO)
+        Some((reserved - taken).max(ExactQuantity::ZERO))
     }
 
     /// Takes a sidecar.

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+mod api_server;
 mod golden;
+mod limits;
 mod properties;
 mod quality_of_service;
 mod serving;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::api_server::thousandths;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     Guaranteed,
@@ -12,15 +14,9 @@ pub enum Class {
     BestEffort,
 }
 
-/// Amounts that are equal in several ways, and their values in thousandths (CPU) or MiB (memory, disk).
-const CPU: [(&str, i64); 5] = [
-    ("0", 0),
-    ("100m", 100),
-    ("0.1", 100),
-    ("1", 1000),
-    ("1000m", 1000),
-];
-const BYTES: [(&str, i64); 4] = [("0", 0), ("64Mi", 64), ("1024Mi", 1024), ("1Gi", 1024)];
+/// Amounts, some of which are equal.
+const CPU: [&str; 4] = ["0", "100m", "1", "1000m"];
+const BYTES: [&str; 4] = ["0", "64Mi", "1024Mi", "1Gi"];
 
 /// Requests or limits.
 fn amounts() -> impl Strategy<Value = Value> {
@@ -30,7 +26,7 @@ fn amounts() -> impl Strategy<Value = Value> {
     (cpu, memory, disk).prop_map(|(cpu, memory, disk)| {
         let mut amounts = json!({});
         for (resource, amount) in [("cpu", cpu), ("memory", memory), ("ephemeral-storage", disk)] {
-            if let Some((text, _)) = amount {
+            if let Some(text) = amount {
                 amounts[resource] = text.into();
             }
         }
@@ -50,38 +46,24 @@ pub fn resources() -> impl Strategy<Value = Value> {
 }
 
 /// The amounts of CPU and memory that are not zero.
-fn counted(amounts: &Value) -> BTreeMap<&str, i64> {
-    let value = |table: &[(&str, i64)], text: &str| {
-        let in_our_table = table.iter().find(|(known, _)| *known == text);
-        in_our_table.map_or_else(|| parse_ours(text), |(_, value)| *value)
-    };
-    [("cpu", &CPU[..]), ("memory", &BYTES[..])]
+fn counted(amounts: &Value) -> BTreeMap<&str, i128> {
+    ["cpu", "memory"]
         .into_iter()
-        .filter_map(|(resource, table)| Some((resource, value(table, amounts[resource].as_str()?))))
+        .filter_map(|resource| Some((resource, thousandths(amounts.get(resource)?))))
         .filter(|(_, value)| *value > 0)
         .collect()
-}
-
-/// What the webhook itself writes.
-fn parse_ours(text: &str) -> i64 {
-    let number = text.trim_end_matches("Mi").trim_end_matches('m');
-    number.parse().unwrap()
 }
 
 /// The class of a pod, after the API server has put limits where requests are absent.
 pub fn class(pod: &Value) -> Class {
     let spec = &pod["spec"];
     let whole = &spec["resources"];
-    let says = |field: &str| {
-        whole[field]
-            .as_object()
-            .is_some_and(|amounts| !amounts.is_empty())
-    };
     let of_containers = ["containers", "initContainers"]
         .into_iter()
         .flat_map(|list| spec[list].as_array().into_iter().flatten())
         .map(|container| &container["resources"]);
-    let parts: Vec<&Value> = if says("requests") || says("limits") {
+    // Also when it says nothing.
+    let parts: Vec<&Value> = if whole.is_object() {
         vec![whole]
     } else {
         of_containers.collect()

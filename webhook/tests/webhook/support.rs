@@ -81,7 +81,7 @@ pub fn decide_under(pod: &Value, policies: &PolicyIndex, limits: &NamespaceLimit
 }
 
 /// What the corpus' namespaces allow, by name: those of `namespaces.yaml`. All others allow everything.
-fn limits() -> &'static BTreeMap<String, NamespaceLimits> {
+pub fn limits() -> &'static BTreeMap<String, NamespaceLimits> {
     static LIMITS: LazyLock<BTreeMap<String, NamespaceLimits>> = LazyLock::new(|| {
         let text = fs::read_to_string(corpus().join("namespaces.yaml")).unwrap();
         let namespaces: BTreeMap<String, Value> = serde_saphyr::from_str(&text).unwrap();

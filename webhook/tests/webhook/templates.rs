@@ -15,7 +15,7 @@ use tributary_webhook::endpoint::{Endpoint, RequestLimits, TEMPLATES_PATH};
 use tributary_webhook::lifecycle::Phase;
 use tributary_webhook::metrics::Metrics;
 
-use crate::support::{compile_policies, decide, pods, policies};
+use crate::support::{compile_policies, decide, limits, pods, policies};
 
 /// Group and kind of every workload.
 const WORKLOADS: [(&str, &str); 5] = [
@@ -39,6 +39,18 @@ impl Webhook {
         for name in ["shop", "lonely", "kube-system"] {
             let labels = Labels::from([("kubernetes.io/metadata.name".to_owned(), name.to_owned())]);
             state.set_namespace(name.to_owned(), labels);
+        }
+        for (name, limits) in limits() {
+            state.set_namespace(
+                name.clone(),
+                Labels::from([("kubernetes.io/metadata.name".to_owned(), name.clone())]),
+            );
+            for (limit_range, limits) in limits.limit_ranges() {
+                state.set_limit(name, limit_range, Some(limits.clone()));
+            }
+            for (quota, limits) in limits.quotas() {
+                state.set_limit(name, quota, Some(limits.clone()));
+            }
         }
         let (phase, phases) = watch::channel(Phase::Serving);
         let metrics = Metrics::default();
