@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use serde_json::{Value, json};
-use tributary_agents::{compile, render};
+use tributary_agents::{compile, compile_sidecar, render};
 use tributary_crds::LoggingPolicySpec;
 
 const PAGE: &str = include_str!("../../docs/outputs.md");
@@ -48,7 +48,14 @@ fn examples_compile() {
             is_part_of(&written, &read),
             "a field that no policy has, in:\n{example}"
         );
-        let rendered = compile("default", &spec).and_then(|pipeline| render(&pipeline));
-        assert!(rendered.is_ok(), "{}:\n{example}", rendered.unwrap_err());
+        if spec.node_agent.is_some() {
+            let rendered = compile("default", &spec).and_then(|pipeline| render(&pipeline));
+            assert!(rendered.is_ok(), "{}:\n{example}", rendered.unwrap_err());
+        }
+        if spec.agent_sidecar.is_some() {
+            let sidecar = compile_sidecar("default", &spec);
+            assert!(sidecar.is_ok(), "{}:\n{example}", sidecar.unwrap_err());
+        }
+        assert!(spec.node_agent.is_some() || spec.agent_sidecar.is_some(), "{example}");
     }
 }
