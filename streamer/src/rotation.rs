@@ -135,8 +135,16 @@ impl<W: Write> Tailer<W> {
             .filter(|sibling| !followed(&sibling.path))
             .collect();
         let in_order: Vec<FileKey> = found.iter().map(|sibling| sibling.key).collect();
+        let unchanged = self.unchanged_since_resumed(&found);
         for (at, sibling) in found.iter().enumerate() {
-            copied |= self.adopt(lineage, sibling, truncated, in_order.split_at(at), now);
+            copied |= self.adopt(
+                lineage,
+                sibling,
+                truncated,
+                in_order.split_at(at),
+                &unchanged,
+                now,
+            );
         }
         self.forget_gone(lineage, &in_order, now);
         copied
@@ -180,6 +188,7 @@ impl<W: Write> Tailer<W> {
         sibling: &Sibling,
         truncated: Option<Truncated>,
         (older, newer): (&[FileKey], &[FileKey]),
+        unchanged: &[FileKey],
         now: Instant,
     ) -> bool {
         if self
@@ -196,7 +205,13 @@ impl<W: Write> Tailer<W> {
         if self.reuse_known(key, &file, now) {
             return false;
         }
-        let Ok(kind) = self.kind_of(lineage, sibling, &file, metadata.size(), truncated) else {
+        let resumed = self.resumed_position(lineage, key, &file, unchanged);
+        let kind = match resumed {
+            Ok(Some(position)) => Ok(Kind::ReadTo(position)),
+            Ok(None) => self.kind_of(lineage, sibling, &file, metadata.size(), truncated),
+            Err(error) => Err(error),
+        };
+        let Ok(kind) = kind else {
             return false;
         };
         let (position, file) = match kind {
@@ -231,7 +246,7 @@ impl<W: Write> Tailer<W> {
         original.is_some()
     }
 
-    /// Finds out what an unknown rotated file is.
+    /// Finds out what a rotated file is that is unknown to an earlier run too.
     fn kind_of(
         &self,
         lineage: usize,
@@ -240,9 +255,6 @@ impl<W: Write> Tailer<W> {
         size: u64,
         truncated: Option<Truncated>,
     ) -> io::Result<Kind> {
-        if let Some(position) = self.resumed_position(lineage, sibling.key, file)? {
-            return Ok(Kind::ReadTo(position));
-        }
         // What was there before the first start is history.
         if self.is_first_start() {
             return Position::at_end(file, size).map(Kind::Finished);
@@ -267,23 +279,45 @@ impl<W: Write> Tailer<W> {
         })
     }
 
-    /// How far an earlier run has read a rotated file. By content too, under the same name: the file itself may be gone, and this
-    /// the copy that was made of it.
-    fn resumed_position(&self, lineage: usize, key: FileKey, file: &File) -> io::Result<Option<Position>> {
-        let name = self.lineages[lineage].name_hash;
-        let telling = || {
-            self.resumed
-                .iter()
-                .flatten()
-                .filter(|record| record.position.is_telling())
+    /// Those of `found` that are what an earlier run has read, so that nothing else is a copy of it.
+    fn unchanged_since_resumed(&self, found: &[Sibling]) -> Vec<FileKey> {
+        let is_unchanged = |sibling: &Sibling| {
+            let mut records = self.resumed.iter().flatten();
+            records.any(|Record { key, position, .. }| {
+                *key == sibling.key
+                    && open_regular(&sibling.path)
+                        .is_ok_and(|(file, _)| position.continues_in(&file).unwrap_or(false))
+            })
         };
-        for record in telling().filter(|record| record.key == key) {
-            if record.position.continues_in(file)? {
-                return Ok(Some(record.position));
+        let unchanged = found.iter().filter(|sibling| is_unchanged(sibling));
+        unchanged.map(|sibling| sibling.key).collect()
+    }
+
+    /// How far an earlier run has read a rotated file. By content too, under the same name: the file itself may be gone, and this
+    /// the copy that was made of it. Not where it is among the `unchanged`.
+    fn resumed_position(
+        &self,
+        lineage: usize,
+        key: FileKey,
+        file: &File,
+        unchanged: &[FileKey],
+    ) -> io::Result<Option<Position>> {
+        let records = || self.resumed.iter().flatten();
+        for Record { position, .. } in records().filter(|record| record.key == key) {
+            if !position.is_telling() {
+                return Ok(None);
+            }
+            if position.continues_in(file)? {
+                return Ok(Some(*position));
             }
         }
-        for Record { position, .. } in telling().filter(|record| record.name == name) {
-            if position.starts_like(file)? && position.continues_in(file)? {
+        let name = self.lineages[lineage].name_hash;
+        for Record { position, key, .. } in records().filter(|record| record.name == name) {
+            if position.is_telling()
+                && !unchanged.contains(key)
+                && position.starts_like(file)?
+                && position.continues_in(file)?
+            {
                 return Ok(Some(*position));
             }
         }
