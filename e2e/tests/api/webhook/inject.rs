@@ -27,7 +27,7 @@ pub async fn offline_is_as_admitted(stage: &Stage) -> anyhow::Result<()> {
     stage.control_plane.create_namespace(namespace, &[]).await?;
     let compared = compare_corpus(stage, namespace, None).await?;
     ensure!(
-        compared >= 60,
+        compared >= 110,
         "only {compared} pods of the corpus could be compared"
     );
     Ok(())
@@ -49,7 +49,7 @@ pub async fn offline_is_as_admitted_under_limits(stage: &Stage) -> anyhow::Resul
         .await?;
     let compared = compare_corpus(stage, namespace, Some(&range)).await?;
     ensure!(
-        compared >= 30,
+        compared >= 100,
         "only {compared} pods of the corpus could be compared"
     );
     Ok(())

@@ -1,5 +1,8 @@
 //! Authors of workloads are told what their pods will get, by the shipped registration and nothing else.
 
+use std::fs;
+use std::path::Path;
+
 use anyhow::{Context as _, ensure};
 use http::{Method, Request};
 use k8s_openapi::ByteString;
@@ -7,7 +10,9 @@ use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use kube::api::{Api, DeleteParams, ObjectMeta, PostParams};
 use kube::client::Body;
 use serde_json::{Value, json};
+use tributary_cluster::{Component, Progress, components};
 use tributary_crds::names::WEBHOOK_CONFIGURATION;
+use tributary_e2e::kubectl::Kubectl;
 
 use super::corpus;
 use super::stage::{Admission, Stage};
@@ -17,34 +22,34 @@ use crate::install;
 const NAMESPACE: &str = "templates";
 
 /// A kind of workload, and where its objects are.
-struct Kind {
+struct Workload {
     api: &'static str,
     kind: &'static str,
     plural: &'static str,
 }
 
-const KINDS: [Kind; 5] = [
-    Kind {
+const WORKLOADS: [Workload; 5] = [
+    Workload {
         api: "apps/v1",
         kind: "Deployment",
         plural: "deployments",
     },
-    Kind {
+    Workload {
         api: "apps/v1",
         kind: "StatefulSet",
         plural: "statefulsets",
     },
-    Kind {
+    Workload {
         api: "apps/v1",
         kind: "DaemonSet",
         plural: "daemonsets",
     },
-    Kind {
+    Workload {
         api: "batch/v1",
         kind: "Job",
         plural: "jobs",
     },
-    Kind {
+    Workload {
         api: "batch/v1",
         kind: "CronJob",
         plural: "cronjobs",
@@ -55,14 +60,15 @@ pub async fn authors_are_told_what_pods_will_get(stage: &Stage) -> anyhow::Resul
     stage.control_plane.create_namespace(NAMESPACE, &[]).await?;
     register(stage).await?;
     until_called(stage).await?;
-    for kind in &KINDS {
-        kind.check(stage).await.context(kind.kind)?;
+    for workload in &WORKLOADS {
+        workload.check(stage).await.context(workload.kind)?;
     }
     pods_of_claims_and_indices(stage).await?;
-    jobs_of_cron_jobs(stage).await
+    jobs_of_cron_jobs(stage).await?;
+    kubectl_prints_what_the_documentation_says(stage).await
 }
 
-impl Kind {
+impl Workload {
     /// Creates one, relabels it, and changes its template.
     async fn check(&self, stage: &Stage) -> anyhow::Result<()> {
         let wrong = self.object("wrong", &template("/elsewhere/a.log"));
@@ -141,9 +147,16 @@ impl Kind {
         send(stage, Method::POST, &path, "application/json", object).await
     }
 
-    async fn patch(&self, stage: &Stage, name: &str, patch: &Value) -> anyhow::Result<Admission> {
+    async fn patch(&self, stage: &Stage, name: &str, changes: &Value) -> anyhow::Result<Admission> {
         let path = format!("/apis/{}/namespaces/{NAMESPACE}/{}/{name}", self.api, self.plural);
-        send(stage, Method::PATCH, &path, "application/merge-patch+json", patch).await
+        send(
+            stage,
+            Method::PATCH,
+            &path,
+            "application/merge-patch+json",
+            changes,
+        )
+        .await
     }
 }
 
@@ -170,7 +183,7 @@ async fn expected(stage: &Stage, file: &str) -> anyhow::Result<Vec<String>> {
 
 /// What a controller adds to the pods is known: no warning about a volume or a variable that only it makes.
 async fn pods_of_claims_and_indices(stage: &Stage) -> anyhow::Result<()> {
-    let [_, set, _, job, _] = &KINDS;
+    let [_, set, _, job, _] = &WORKLOADS;
     let mut claimed = template("/logs/a.log");
     claimed["spec"]["volumes"] = json!([]);
     let mut object = set.object("claimed", &claimed);
@@ -193,13 +206,39 @@ async fn pods_of_claims_and_indices(stage: &Stage) -> anyhow::Result<()> {
 
 /// The Jobs that a controller makes have no author who would read a warning.
 async fn jobs_of_cron_jobs(stage: &Stage) -> anyhow::Result<()> {
-    let [.., job, cron_job] = &KINDS;
+    let [.., job, cron_job] = &WORKLOADS;
     let mut object = job.object("of-cron-job", &template("/elsewhere/a.log"));
     let owner = json!({"apiVersion": cron_job.api, "kind": cron_job.kind, "name": "wrong", "uid": "1", "controller": true});
     object["metadata"]["ownerReferences"] = json!([owner]);
     let made = job.create(stage, &object, "?dryRun=All").await?;
     ensure!(made.admitted, "{}", made.pod["message"]);
     ensure!(made.warnings.is_empty(), "warned {:#?}", made.warnings);
+    Ok(())
+}
+
+/// The page of the command line shows `kubectl apply` of a file that it holds.
+async fn kubectl_prints_what_the_documentation_says(stage: &Stage) -> anyhow::Result<()> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/cli.md");
+    let page = fs::read_to_string(&path)?;
+    let between = |begin: &str, end: &str| {
+        let (_, after) = page.split_once(begin)?;
+        after.split_once(end).map(|(text, _)| text)
+    };
+    let manifest = between("`web.yaml`:\n\n```yaml\n", "```").context("the page has web.yaml")?;
+    let shown = between("$ kubectl apply -f web.yaml\n", "```").context("the page applies web.yaml")?;
+
+    stage.control_plane.create_namespace("shop", &[]).await?;
+    let programs = components::ensure(&[Component::Kubectl], &Progress::stderr()).await?;
+    let kubectl = Kubectl::with_kubeconfig(
+        programs.path(Component::Kubectl),
+        &stage.control_plane.kubeconfig(),
+    );
+    let output = kubectl.apply(manifest).await?;
+    let printed = output.stderr + &output.stdout;
+    ensure!(
+        printed == shown,
+        "kubectl prints\n{printed}and the page says\n{shown}"
+    );
     Ok(())
 }
 
@@ -253,10 +292,10 @@ async fn until_called(stage: &Stage) -> anyhow::Result<()> {
     pod["metadata"]["name"] = "first".into();
     pod["metadata"]["namespace"] = NAMESPACE.into();
     stage.until_called(&pod).await?;
-    for kind in &KINDS {
-        let object = kind.object("first", &template("/elsewhere/a.log"));
+    for workload in &WORKLOADS {
+        let object = workload.object("first", &template("/elsewhere/a.log"));
         eventually("the API server to ask about workloads", async || {
-            let admission = kind.create(stage, &object, "?dryRun=All").await?;
+            let admission = workload.create(stage, &object, "?dryRun=All").await?;
             ensure!(admission.admitted, "{}", admission.pod["message"]);
             Ok((!admission.warnings.is_empty()).then_some(()))
         })
