@@ -13,7 +13,7 @@ pub struct LoggingPolicyStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// `Ready`, `ConfigAccepted`, `NodeAgentReady`; `Reconciling`, `Stalled` and `Overlapping` only while true.
+    /// `Ready`, `ConfigAccepted`, `NodeAgentReady`; `PodsServed` where pods ask; `Reconciling`, `Stalled` and `Overlapping` only while true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]
     pub conditions: Vec<Condition>,

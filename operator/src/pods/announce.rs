@@ -75,3 +75,37 @@ async fn regarding(client: &Client, trouble: &Trouble) -> Result<ObjectReference
         reference(&owner.api_version, &owner.kind, &owner.name, &owner.uid)
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::super::metadata::Metadata;
+    use super::super::troubles::Troubles;
+    use super::*;
+
+    fn note_of(reason: Reason, message: &str) -> String {
+        let pod: Metadata =
+            serde_json::from_value(serde_json::json!({"namespace": "shop", "name": "x", "uid": "u"}))
+                .unwrap();
+        let mut troubles = Troubles::default();
+        troubles.add(&pod, reason, message);
+        note(&troubles.tell(Instant::now())[0])
+    }
+
+    #[test]
+    fn a_note_fits_and_always_has_its_link() {
+        assert_eq!(
+            note_of(Reason::Outdated, "it is old"),
+            "pod x: it is old. To renew it: create pod/x of namespace shop again. See docs/reference/reasons.md#outdated"
+        );
+        for length in 900..1100 {
+            let note = note_of(Reason::NoVolume, &"\u{e9}".repeat(length));
+            assert!(note.len() <= NOTE, "{}", note.len());
+            assert!(
+                note.ends_with(" See docs/reference/reasons.md#novolume"),
+                "{note}"
+            );
+        }
+    }
+}

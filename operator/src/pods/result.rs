@@ -13,6 +13,8 @@ use super::pattern::Pattern;
 const DEPTH: usize = 6;
 /// Findings that are taken of one pod; the webhook writes about as many as a pod names files, which is at most 16.
 const FINDINGS: usize = 64;
+/// Longest annotation that is read, in bytes: several times what the webhook writes of as many files as a pod can name.
+const LONGEST: usize = 128 * 1024;
 /// Characters of a message that are taken.
 const MESSAGE: usize = 300;
 
@@ -45,6 +47,9 @@ pub enum About {
 /// The findings that ask somebody to do something, in the annotation's order.
 pub fn read(annotation: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
+    if annotation.len() > LONGEST {
+        return findings;
+    }
     if let Ok(value) = serde_json::from_str(annotation) {
         collect(&value, &Surroundings::default(), DEPTH, &mut findings);
     }
@@ -234,6 +239,8 @@ mod tests {
             .map(|_| serde_json::json!({"reason": "NoVolume"}))
             .collect();
         assert_eq!(read_value(&Value::Array(many)).len(), FINDINGS);
+        let huge = serde_json::json!({"reason": "NoVolume", "message": "x".repeat(LONGEST)});
+        assert_eq!(read_value(&huge), []);
         let long = format!("\u{1b}[31m\n\u{202e}{}", "x".repeat(5000));
         let message = &read_value(&serde_json::json!({"reason": "NoVolume", "message": long}))[0].message;
         assert_eq!(message.chars().count(), MESSAGE);

@@ -11,6 +11,8 @@ use super::workload::{Workload, controller};
 
 /// Events that are written after one look. What is left is found again by the next.
 pub const TOLD_AT_ONCE: usize = 50;
+/// Of these, about one namespace: whoever writes many odd pods there must not keep others from being told.
+pub const TOLD_OF_ONE_NAMESPACE: usize = 10;
 /// After so long a trouble that is still there is told again: the API server forgets Events after an hour.
 const TOLD_AGAIN: Duration = Duration::from_secs(45 * 60);
 
@@ -19,6 +21,8 @@ const TOLD_AGAIN: Duration = Duration::from_secs(45 * 60);
 pub struct Troubles {
     told: BTreeMap<Key, Told>,
     new: BTreeMap<Key, Trouble>,
+    /// How many of the new ones are about each namespace.
+    of_namespace: BTreeMap<String, usize>,
     /// Pods whose trouble is new and could not be taken any more.
     pub left: usize,
 }
@@ -60,6 +64,7 @@ impl Troubles {
         self.told
             .retain(|_, told| now.duration_since(told.at) < TOLD_AGAIN);
         self.new.clear();
+        self.of_namespace.clear();
         self.left = 0;
     }
 
@@ -73,7 +78,11 @@ impl Troubles {
         }
         if let Some(known) = self.new.get_mut(&key) {
             known.newest = known.newest.take().max(made.clone());
-        } else if self.new.len() < TOLD_AT_ONCE {
+            return;
+        }
+        let of_namespace = self.of_namespace.entry(pod.namespace.clone()).or_default();
+        if self.new.len() < TOLD_AT_ONCE && *of_namespace < TOLD_OF_ONE_NAMESPACE {
+            *of_namespace += 1;
             let trouble = Trouble {
                 reason,
                 message: message.to_owned(),
@@ -110,8 +119,12 @@ mod tests {
     use super::*;
 
     fn pod(owner: &str, made: &str) -> Metadata {
+        pod_in("shop", owner, made)
+    }
+
+    fn pod_in(namespace: &str, owner: &str, made: &str) -> Metadata {
         serde_json::from_value(serde_json::json!({
-            "namespace": "shop", "name": format!("pod-of-{owner}"), "uid": format!("pod-{owner}-{made}"), "creationTimestamp": made,
+            "namespace": namespace, "name": format!("pod-of-{owner}"), "uid": format!("pod-{owner}-{made}"), "creationTimestamp": made,
             "ownerReferences": [{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db", "uid": owner, "controller": true}],
         }))
         .unwrap()
@@ -156,18 +169,33 @@ mod tests {
         );
     }
 
-    #[test]
-    fn too_many_are_told_one_look_after_the_other() {
+    /// Looks at the same pods three times: how many are told each time, and how many are left.
+    fn three_looks(pods: &[Metadata]) -> Vec<(usize, usize)> {
         let now = Instant::now();
         let mut troubles = Troubles::default();
-        let mut told = Vec::new();
-        for _ in 0..3 {
+        let look = |_| {
             troubles.begin(now);
-            for owner in 0..120 {
-                troubles.add(&pod(&owner.to_string(), "2026-01-01"), Reason::NotSeen, "m");
+            for pod in pods {
+                troubles.add(pod, Reason::NotSeen, "m");
             }
-            told.push((troubles.tell(now).len(), troubles.left));
-        }
-        assert_eq!(told, [(50, 70), (50, 20), (20, 0)]);
+            (troubles.tell(now).len(), troubles.left)
+        };
+        (0..3).map(look).collect()
+    }
+
+    #[test]
+    fn too_many_are_told_one_look_after_the_other() {
+        let made = |n: usize| pod_in(&format!("ns-{}", n % 30), &n.to_string(), "2026-01-01");
+        let pods: Vec<Metadata> = (0..120).map(made).collect();
+        assert_eq!(three_looks(&pods), [(50, 70), (50, 20), (20, 0)]);
+    }
+
+    #[test]
+    fn one_namespace_does_not_keep_others_from_being_told() {
+        let mut pods: Vec<Metadata> = (0..1000)
+            .map(|n| pod_in("a", &n.to_string(), "2026-01-01"))
+            .collect();
+        pods.push(pod_in("b", "x", "2026-01-01"));
+        assert_eq!(three_looks(&pods), [(11, 990), (10, 980), (10, 970)]);
     }
 }
