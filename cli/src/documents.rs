@@ -186,7 +186,7 @@ fn syntax(file: &str, line: u64, format: &'static str, problem: String) -> Error
 
 /// What a parser says, without where that is in the text that it was given.
 pub fn without_place(message: &str) -> String {
-    let problem = message.rsplit_once(" at line ").map(|(problem, _)| problem);
+    let problem = message.split_once(" at line ").map(|(problem, _)| problem);
     problem.unwrap_or(message).to_owned()
 }
 
