@@ -6,7 +6,6 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use tributary_crds::selection::Labels;
 use tributary_webhook::limits::NO_LIMITS;
-use tributary_webhook::limits::NamespaceLimits;
 use tributary_webhook::policies::{Namespace, PolicyIndex, StoredPolicy};
 use tributary_webhook::review::{self, Request};
 use tributary_webhook::{Config, inject};
@@ -39,7 +38,6 @@ fn index() -> PolicyIndex {
 fn decide(criterion: &mut Criterion) {
     let policies = index();
     let labels = Labels::from([("team".to_owned(), TEAM.to_owned())]);
-    let limits = NamespaceLimits::default();
     let namespace = Namespace {
         name: "shop",
         labels: &labels,

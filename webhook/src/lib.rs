@@ -7,6 +7,7 @@ mod admin;
 mod agent;
 mod asks;
 mod blocks;
+mod candidates;
 pub mod cluster_state;
 pub mod decide;
 mod direct;

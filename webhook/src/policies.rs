@@ -8,6 +8,7 @@ use tributary_crds::selection::{Labels, Selection, precedence};
 use tributary_crds::{LoggingPolicy, Reason, annotation};
 
 use crate::blocks::{Block, Blocks, CompileError};
+use crate::candidates::Candidates;
 use crate::explain::{Finding, Quoted, did_you_mean};
 use crate::limits::NamespaceLimits;
 
@@ -30,6 +31,7 @@ pub type StoredPolicy = Result<LoggingPolicy, String>;
 pub struct PolicyIndex {
     /// In their order of precedence.
     policies: Vec<CompiledPolicy>,
+    candidates: Candidates,
     unreadable: BTreeMap<String, String>,
 }
 
@@ -64,6 +66,7 @@ impl PolicyIndex {
         }
         readable.sort_by(|a, b| precedence(a, b));
         Self {
+            candidates: Candidates::sort(readable.iter().copied()),
             policies: readable.into_iter().map(CompiledPolicy::new).collect(),
             unreadable,
         }
@@ -96,9 +99,11 @@ impl PolicyIndex {
         if let Some(name) = named {
             return self.named(name, namespace, pod);
         }
+        let candidates = self.candidates.of(namespace.labels);
         let selecting = || {
-            self.policies
+            candidates
                 .iter()
+                .map(|&place| &self.policies[place])
                 .filter(|policy| policy.selects(namespace, pod))
         };
         if let Some(chosen) = selecting().find_map(CompiledPolicy::usable) {

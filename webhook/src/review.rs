@@ -14,6 +14,10 @@ use crate::templates::Workload;
 
 const API_VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
+/// The usual length of a patch that adds one sidecar, in bytes: what is longer only takes another allocation.
+const USUAL_PATCH: usize = 4 << 10;
+/// The same of an answer without its patch.
+const BESIDES_THE_PATCH: usize = 512;
 
 /// Why a body is no review.
 #[derive(Debug, thiserror::Error)]
@@ -144,9 +148,7 @@ struct Response<'a> {
 
 /// The answer to a review, as JSON: always `allowed: true`, because logging stops no workload.
 pub fn answer(uid: &str, patch: &Patch, warnings: &[String]) -> Vec<u8> {
-    // Operations are strings, maps and lists, which always serialize.
-    let operations = |patch| serde_json::to_vec(patch).unwrap_or_default();
-    let patch = (!patch.0.is_empty()).then(|| STANDARD.encode(operations(patch)));
+    let patch = (!patch.0.is_empty()).then(|| STANDARD.encode(json(patch, USUAL_PATCH)));
     let patch_type = patch.as_ref().map(|_| "JSONPatch");
     let response = Response {
         uid,
@@ -155,12 +157,19 @@ pub fn answer(uid: &str, patch: &Patch, warnings: &[String]) -> Vec<u8> {
         patch,
         warnings,
     };
-    serde_json::to_vec(&Answer {
+    let length = response.patch.as_ref().map_or(0, String::len) + BESIDES_THE_PATCH;
+    let answer = Answer {
         api_version: API_VERSION,
         kind: KIND,
         response,
-    })
-    .unwrap_or_default()
+    };
+    json(&answer, length)
+}
+
+/// JSON of about this length. Strings, maps and lists always serialize.
+fn json(value: &impl Serialize, length: usize) -> Vec<u8> {
+    let mut json = Vec::with_capacity(length);
+    serde_json::to_writer(&mut json, value).map_or_else(|_| Vec::new(), |()| json)
 }
 
 #[cfg(test)]

@@ -4,31 +4,21 @@ use std::fmt;
 use std::time::Duration;
 
 use tributary_webhook_load::cluster::Size;
-use tributary_webhook_load::load::Outcome;
 
-use crate::rounds::Throughput;
+use crate::rounds::Measured;
 
 /// Everything that was measured.
 pub struct Report {
     /// What it was measured on.
     pub processors: String,
     /// Under all the load that one core can take.
-    pub throughputs: Vec<Throughput>,
+    pub many_at_once: Vec<Measured>,
     /// Without other load.
-    pub latencies: Vec<Latency>,
+    pub one_at_a_time: Vec<Measured>,
     /// Memory and start.
     pub footprint: Footprint,
     /// How long the measurement took.
     pub took: Duration,
-}
-
-/// Times of single exchanges on one connection, as the client sees them: network, TLS and handler.
-pub struct Latency {
-    /// Bytes of a pod.
-    pod_bytes: usize,
-    exchanges: usize,
-    p50: Duration,
-    p99: Duration,
 }
 
 /// What the process takes whatever the load.
@@ -41,51 +31,12 @@ pub struct Footprint {
     pub start_to_ready: Duration,
 }
 
-impl Latency {
-    /// Of these exchanges.
-    pub fn of(pod_bytes: usize, outcome: &Outcome) -> Self {
-        Self {
-            pod_bytes,
-            exchanges: outcome.latencies.len(),
-            p50: outcome.quantile(0.5),
-            p99: outcome.quantile(0.99),
-        }
-    }
-}
-
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}; {:.0} s\n", self.processors, self.took.as_secs_f64())?;
-        writeln!(
-            f,
-            "| pod | review | reviews/s on one core | CPU a review | CPU of the rival | ratio | answers checked |"
-        )?;
-        writeln!(f, "|---|---|---|---|---|---|---|")?;
-        for row in &self.throughputs {
-            writeln!(
-                f,
-                "| {} | {} | {:.0} | {:.0} us | {:.0} us | {:.2} | {} |",
-                kilobytes(row.pod_bytes),
-                kilobytes(row.review_bytes),
-                row.per_second,
-                row.webhook_micros,
-                row.rival_micros,
-                row.ratio,
-                row.checked
-            )?;
-        }
-        writeln!(f, "\n| pod | p50 | p99 | exchanges |\n|---|---|---|---|")?;
-        for row in &self.latencies {
-            let millis = |time: Duration| time.as_secs_f64() * 1e3;
-            writeln!(
-                f,
-                "| {} | {:.2} ms | {:.2} ms | {} |",
-                kilobytes(row.pod_bytes),
-                millis(row.p50),
-                millis(row.p99),
-                row.exchanges
-            )?;
-        }
+        let took = self.took.as_secs_f64();
+        writeln!(f, "{}; the measurement took {took:.0} s", self.processors)?;
+        table(f, "as many reviews as one core can take", &self.many_at_once)?;
+        table(f, "one review after the other", &self.one_at_a_time)?;
         let Footprint {
             cluster,
             peak_memory,
@@ -103,6 +54,32 @@ impl fmt::Display for Report {
         )?;
         writeln!(f, "| start to ready | {} ms |", start_to_ready.as_millis())
     }
+}
+
+fn table(f: &mut fmt::Formatter<'_>, title: &str, rows: &[Measured]) -> fmt::Result {
+    writeln!(f, "\n{title}:\n")?;
+    writeln!(
+        f,
+        "| pod | review | reviews/s | p50 | p99 | CPU a review | CPU of the rival | ratio | answers checked |"
+    )?;
+    writeln!(f, "|---|---|---|---|---|---|---|---|---|")?;
+    let millis = |time: Duration| time.as_secs_f64() * 1e3;
+    for row in rows {
+        writeln!(
+            f,
+            "| {} | {} | {:.0} | {:.2} ms | {:.2} ms | {:.0} us | {:.0} us | {:.2} | {} |",
+            kilobytes(row.pod_bytes),
+            kilobytes(row.review_bytes),
+            row.per_second,
+            millis(row.p50),
+            millis(row.p99),
+            row.webhook_micros,
+            row.rival_micros,
+            row.ratio,
+            row.checked
+        )?;
+    }
+    Ok(())
 }
 
 fn kilobytes(bytes: usize) -> String {

@@ -1,6 +1,5 @@
 //! Webhook and rival in turn, so that whatever else the machine does meets both.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,12 +14,12 @@ use tributary_webhook_load::usage::cpu_time;
 use crate::rival::{self, Rival};
 
 const ROUNDS: usize = 5;
-const ROUND: Duration = Duration::from_millis(1500);
+const ROUND: Duration = Duration::from_millis(1000);
 /// Enough that a server with one core is never idle.
-const CONNECTIONS: usize = 8;
+const MANY: usize = 8;
 
-/// What a server does with all the load that it can take. Each number is the median of the rounds.
-pub struct Throughput {
+/// What a server does with a kind of load. Each number is the median of the rounds.
+pub struct Measured {
     /// Bytes of a pod.
     pub pod_bytes: usize,
     /// Bytes of a review.
@@ -29,6 +28,10 @@ pub struct Throughput {
     pub checked: usize,
     /// Reviews a second.
     pub per_second: f64,
+    /// Half of the answers took no longer, as the client sees it: network, TLS and handler.
+    pub p50: Duration,
+    /// All but one in a hundred took no longer.
+    pub p99: Duration,
     /// CPU time of the webhook for one, in microseconds.
     pub webhook_micros: f64,
     /// CPU time of the rival for one, in microseconds.
@@ -37,52 +40,75 @@ pub struct Throughput {
     pub ratio: f64,
 }
 
-impl Throughput {
-    /// Measures.
-    pub fn measure(
-        pod_bytes: usize,
-        webhook: &WebhookProcess,
-        rival: &Rival,
-        tls: &Arc<ClientConfig>,
-        reviews: &[Review],
-    ) -> anyhow::Result<Self> {
-        let (mut per_second, mut webhooks, mut rivals, mut ratios) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut checked = 0;
-        let load = |address| load(address, tls);
-        for _ in 0..ROUNDS {
-            let ours = Round::run(&load(webhook.address()), webhook.id(), reviews, Review::check)?;
-            let theirs = Round::run(&load(rival.address()), rival.id(), reviews, rival::check)?;
-            checked += ours.answered;
-            per_second.push(ours.per_second);
-            webhooks.push(ours.micros);
-            rivals.push(theirs.micros);
-            ratios.push(ours.micros / theirs.micros);
-        }
-        Ok(Self {
-            pod_bytes,
-            review_bytes: reviews.first().map_or(0, Review::body_length),
-            checked,
-            per_second: median(per_second),
-            webhook_micros: median(webhooks),
-            rival_micros: median(rivals),
-            ratio: median(ratios),
-        })
-    }
+/// Both servers and who calls them.
+pub struct Contest<'c> {
+    /// The webhook.
+    pub webhook: &'c WebhookProcess,
+    /// Its rival.
+    pub rival: &'c Rival,
+    /// Whom to trust.
+    pub tls: &'c Arc<ClientConfig>,
 }
 
-fn load(address: SocketAddr, tls: &Arc<ClientConfig>) -> Load {
-    Load {
-        address,
-        tls: Arc::clone(tls),
-        connections: CONNECTIONS,
-        duration: ROUND,
+impl Contest<'_> {
+    /// As many reviews as one core can take.
+    pub fn many_at_once(&self, pod_bytes: usize, reviews: &[Review]) -> anyhow::Result<Measured> {
+        self.measure(MANY, pod_bytes, reviews)
+    }
+
+    /// One review after the other.
+    pub fn one_at_a_time(&self, pod_bytes: usize, reviews: &[Review]) -> anyhow::Result<Measured> {
+        self.measure(1, pod_bytes, reviews)
+    }
+
+    fn measure(&self, connections: usize, pod_bytes: usize, reviews: &[Review]) -> anyhow::Result<Measured> {
+        let load = |address| Load {
+            address,
+            tls: Arc::clone(self.tls),
+            connections,
+            duration: ROUND,
+        };
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            let (webhook, rival) = (self.webhook, self.rival);
+            ours.push(Round::run(
+                &load(webhook.address()),
+                webhook.id(),
+                reviews,
+                Review::check,
+            )?);
+            theirs.push(Round::run(
+                &load(rival.address()),
+                rival.id(),
+                reviews,
+                rival::check,
+            )?);
+        }
+        let of = |number: fn(&Round) -> f64| median(ours.iter().map(number).collect());
+        Ok(Measured {
+            pod_bytes,
+            review_bytes: reviews.first().map_or(0, Review::body_length),
+            checked: ours.iter().map(|round| round.answered).sum(),
+            per_second: of(|round| round.per_second),
+            p50: Duration::from_secs_f64(of(|round| round.p50.as_secs_f64())),
+            p99: Duration::from_secs_f64(of(|round| round.p99.as_secs_f64())),
+            webhook_micros: of(|round| round.micros),
+            rival_micros: median(theirs.iter().map(|round| round.micros).collect()),
+            ratio: median(
+                ours.iter()
+                    .zip(&theirs)
+                    .map(|(us, them)| us.micros / them.micros)
+                    .collect(),
+            ),
+        })
     }
 }
 
 struct Round {
     answered: usize,
     per_second: f64,
+    p50: Duration,
+    p99: Duration,
     /// CPU time of the server for one answer.
     micros: f64,
 }
@@ -103,6 +129,8 @@ impl Round {
         Ok(Self {
             answered,
             per_second: count / outcome.took.as_secs_f64(),
+            p50: outcome.quantile(0.5),
+            p99: outcome.quantile(0.99),
             micros: used.as_secs_f64() * 1e6 / count,
         })
     }

@@ -9,7 +9,6 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 use tributary_crds::selection::Labels;
 use tributary_webhook::limits::NO_LIMITS;
-use tributary_webhook::limits::NamespaceLimits;
 use tributary_webhook::policies::{Namespace, PolicyIndex, StoredPolicy};
 use tributary_webhook::review::{Request, answer};
 use tributary_webhook::{Config, Decision, inject};
@@ -72,7 +71,6 @@ fn decided(pod: &str) -> Option<Decision> {
 
 fn inject_into(pod: &str) -> Option<Decision> {
     let labels = Labels::from([("kubernetes.io/metadata.name".to_owned(), "shop".to_owned())]);
-    let limits = NamespaceLimits::default();
     let namespace = Namespace {
         name: "shop",
         labels: &labels,

@@ -54,6 +54,9 @@ impl Load {
     ///
     /// # Errors
     /// At the first connection that fails and the first answer that is wrong.
+    ///
+    /// # Panics
+    /// When `check` does.
     pub fn send(
         &self,
         reviews: &[Review],
@@ -75,7 +78,7 @@ impl Load {
                 .collect();
             running
                 .into_iter()
-                .map(|thread| thread.join().expect("a sender does not panic"))
+                .map(|thread| thread.join().expect("only the check can panic"))
                 .collect()
         });
         let took = started.elapsed();
