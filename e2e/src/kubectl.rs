@@ -80,6 +80,12 @@ impl Kubectl {
         self.run_with_input(&["apply", "-f", "-"], manifests).await
     }
 
+    /// Has the API server do all that it would to apply manifests, admission included, and keep nothing.
+    pub async fn dry_run(&self, manifests: &str) -> Result<Output, Error> {
+        let arguments = ["apply", "--dry-run=server", "-o", "json", "-f", "-"];
+        self.run_with_input(&arguments, manifests).await
+    }
+
     async fn run_with_input(&self, arguments: &[&str], input: &str) -> Result<Output, Error> {
         let start = |source| Error::Start {
             program: self.program.clone(),

@@ -1,6 +1,8 @@
-//! What the demo, the image, the node-level tests and the fuzzer share: installing Tributary on a real cluster, and counting lines.
+//! What the demo, the image, the tests against real clusters and the fuzzer share: installing Tributary, the webhook's corpus of
+//! pods, and counting lines.
 
 pub mod cargo;
+pub mod corpus;
 pub mod environment;
 pub mod fuzzing;
 pub mod image;
@@ -12,3 +14,4 @@ pub mod receiver;
 pub mod streams;
 pub mod table;
 pub mod tally;
+pub mod zoo;
