@@ -62,12 +62,7 @@ impl Running {
     fn terminate(mut self) -> anyhow::Result<Duration> {
         let asked = Instant::now();
         let process = self.0.id().to_string();
-        ensure!(
-            Command::new("kill")
-                .args(["-TERM", &process])
-                .status()?
-                .success()
-        );
+        ensure!(Command::new("kill").args(["-TERM", &process]).status()?.success());
         while asked.elapsed() < PATIENCE {
             if let Some(status) = self.0.try_wait()? {
                 ensure!(status.success(), "ended with {status}");
@@ -98,11 +93,7 @@ impl Sidecar {
         Ok(Self {
             config: compile_sidecar("shipping", &spec)?.render(&pod)?,
             directory,
-            program: stage
-                .environment()
-                .programs
-                .path(Component::Otelcol)
-                .to_owned(),
+            program: stage.environment().programs.path(Component::Otelcol).to_owned(),
             secrets: Vec::new(),
         })
     }
@@ -271,11 +262,7 @@ pub fn nothing_lost(stage: &Stage) -> anyhow::Result<()> {
 
 /// Every delivery carries the token, and the records are the standard ones.
 fn check_deliveries(stage: &Stage, receiver: &Receiver) -> anyhow::Result<()> {
-    for delivery in stage
-        .run(async { receiver.deliveries() })
-        .into_values()
-        .flatten()
-    {
+    for delivery in stage.run(async { receiver.deliveries() }).into_values().flatten() {
         ensure!(
             delivery.authorization == "Bearer secret-token",
             "authorized by {:?}",
