@@ -24,7 +24,9 @@ impl Processors {
         );
         let (mut servers, mut others) = (CpuSet::new(), CpuSet::new());
         servers.set(*first);
-        rest.iter().for_each(|&cpu| others.set(cpu));
+        for &cpu in rest {
+            others.set(cpu);
+        }
         let divided = Self {
             servers,
             others,

@@ -14,7 +14,7 @@ use tributary_webhook_load::usage::cpu_time;
 use crate::rival::{self, Rival};
 
 const ROUNDS: usize = 5;
-const ROUND: Duration = Duration::from_millis(1000);
+const ROUND: Duration = Duration::from_secs(1);
 /// Enough that a server with one core is never idle.
 const MANY: usize = 8;
 

@@ -117,13 +117,12 @@ impl Caller {
             .filter(|(_, served)| *served < self.requests_of_a_connection);
         let kept = kept
             .and_then(|(mut connection, served)| (!connection.is_closed()).then_some((connection, served)));
-        let (mut connection, served) = match kept {
-            Some(kept) => kept,
-            None => {
-                let nobody = || std::io::Error::other("no replica is ready");
-                let address = self.endpoints.pick(number).ok_or_else(nobody)?;
-                (Connection::open(address, &self.tls)?, 0)
-            }
+        let (mut connection, served) = if let Some(kept) = kept {
+            kept
+        } else {
+            let nobody = || std::io::Error::other("no replica is ready");
+            let address = self.endpoints.pick(number).ok_or_else(nobody)?;
+            (Connection::open(address, &self.tls)?, 0)
         };
         let answer = connection.exchange(self.review.request(number))?;
         let closes = answer.closes;

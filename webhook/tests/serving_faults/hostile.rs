@@ -117,7 +117,7 @@ pub fn garbage() -> anyhow::Result<Row> {
     let address = stage.webhook.address();
     let plain = b"POST /mutate HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}".to_vec();
     let noise: Vec<u8> = (0..4_096_u32)
-        .map(|index| (index.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .map(|index| index.wrapping_mul(2_654_435_761).to_be_bytes()[0])
         .collect();
     for bytes in [&plain, &noise] {
         for _ in 0..EACH {
