@@ -290,6 +290,13 @@ mod tests {
         };
         assert_eq!(lengths(Stage::Frames), [53, 5]);
         assert_eq!(lengths(Stage::Outside), [20, 13, 20, 5], "alone");
+        let another = Text {
+            bytes: b"a.BException: c\n\tat d.E\nnext\n",
+            stage: Stage::Frames,
+            mid_line: false,
+            ended: false,
+        };
+        assert_eq!(Rules::Java.first_record(&another), Found::Whole(24));
     }
 
     #[test]
