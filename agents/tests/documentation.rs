@@ -56,6 +56,9 @@ fn examples_compile() {
             let sidecar = compile_sidecar("default", &spec);
             assert!(sidecar.is_ok(), "{}:\n{example}", sidecar.unwrap_err());
         }
-        assert!(spec.node_agent.is_some() || spec.agent_sidecar.is_some(), "{example}");
+        assert!(
+            spec.node_agent.is_some() || spec.agent_sidecar.is_some(),
+            "{example}"
+        );
     }
 }
