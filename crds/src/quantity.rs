@@ -96,6 +96,12 @@ impl ExactQuantity {
         round_up(self.nanos, NANOS_PER_UNIT / 1000)
     }
 
+    /// The same amount, rounded up to thousandths of a unit: what the API server keeps of requests, limits and quotas.
+    #[must_use]
+    pub fn rounded_up(self) -> Self {
+        self.with(self.in_thousandths().saturating_mul(NANOS_PER_UNIT / 1000))
+    }
+
     /// In whole units, rounded up. `None` when it is negative or does not fit.
     pub fn in_units(self) -> Option<u64> {
         let units = u64::try_from(round_up(self.nanos, NANOS_PER_UNIT));

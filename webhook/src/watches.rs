@@ -270,9 +270,12 @@ fn events<K: Send + 'static>(
 
 #[cfg(test)]
 mod tests {
+    use kube::client::Body;
     use serde_json::json;
 
     use super::*;
+    use crate::limits::limit_range::LimitRange;
+    use crate::limits::quota::Quota;
 
     /// One policy `a`, as an event brings it.
     fn policy(
@@ -330,6 +333,68 @@ mod tests {
         let known = policies.known["a"].as_ref().unwrap();
         assert_eq!(known.spec.priority, 2);
         assert!(known.status.is_none() && known.metadata.managed_fields.is_none());
+    }
+
+    /// Follows the quotas of an API server that answers every list like this, for a moment.
+    async fn follow_quotas(status: u16, body: serde_json::Value) -> (Arc<ClusterState>, String) {
+        let answer = move |_| {
+            let response = http::Response::builder().status(status);
+            let response = response.body(Body::from(body.to_string().into_bytes())).unwrap();
+            std::future::ready(Ok::<_, std::convert::Infallible>(response))
+        };
+        let client = Client::new(tower::service_fn(answer), "default");
+        let (state, metrics) = (Arc::new(ClusterState::default()), Metrics::default());
+        state.set_policies(PolicyIndex::default());
+        state.set_namespaces(HashMap::new());
+        state.set_limits::<LimitRange>(HashMap::new());
+        let before = json!({"status": {"hard": {"limits.cpu": "1"}, "used": {"limits.cpu": "0"}}});
+        let before = Quota::read(&serde_json::from_value(before).unwrap());
+        state.set_limit("shop", "before", Some(before));
+        let following = limits::<Quota>(client, Arc::clone(&state), metrics.clone());
+        let _ = tokio::time::timeout(std::time::Duration::from_millis(200), following).await;
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        (state, metrics.text(now, None).unwrap())
+    }
+
+    #[tokio::test]
+    async fn limits_that_may_not_be_watched_stop_nothing() {
+        let forbidden = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "Forbidden", "code": 403,
+            "message": "resourcequotas is forbidden"
+        });
+        let (state, metrics) = follow_quotas(403, forbidden).await;
+        assert!(state.is_complete() && state.limits_of("shop").is_empty());
+        let line = "tributary_webhook_limits_known{resource=\"resourcequotas\"} 0";
+        assert!(metrics.contains(line), "{metrics}");
+    }
+
+    #[tokio::test]
+    async fn limits_are_waited_for_while_the_api_server_is_in_trouble() {
+        let trouble = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "InternalError", "code": 500,
+            "message": "etcd is away"
+        });
+        let (state, _) = follow_quotas(500, trouble).await;
+        assert!(!state.is_complete() && !state.limits_of("shop").is_empty());
+    }
+
+    #[tokio::test]
+    async fn limits_are_those_of_the_last_list() {
+        let quota = json!({
+            "metadata": {"name": "compute", "namespace": "team"},
+            "status": {"hard": {"requests.memory": "1Gi"}, "used": {"requests.memory": "0"}}
+        });
+        let pods_only = json!({"metadata": {"name": "pods", "namespace": "other"}, "status": {"hard": {"pods": "1"}, "used": {"pods": "0"}}});
+        let list = json!({
+            "kind": "ResourceQuotaList", "apiVersion": "v1", "metadata": {"resourceVersion": "7"}, "items": [quota, pods_only]
+        });
+        let (state, metrics) = follow_quotas(200, list).await;
+        assert!(state.is_complete() && state.limits_of("shop").is_empty());
+        let team = state.limits_of("team");
+        assert_eq!(team.quotas().keys().collect::<Vec<_>>(), ["compute"]);
+        assert!(state.limits_of("other").is_empty(), "says nothing about sidecars");
+        let line = "tributary_webhook_limits_known{resource=\"resourcequotas\"} 1";
+        assert!(metrics.contains(line), "{metrics}");
     }
 
     #[test]

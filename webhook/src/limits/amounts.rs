@@ -92,7 +92,7 @@ impl Amounts {
 
     /// Says an amount. However it was written, it is told as people write amounts of that resource.
     pub fn set(&mut self, resource: Resource, amount: ExactQuantity) {
-        self.0[resource as usize] = Some(amount.written_as(resource.step()));
+        self.0[resource as usize] = Some(amount.rounded_up().written_as(resource.step()));
     }
 
     /// No longer says an amount.

@@ -226,3 +226,80 @@ fn names_other_namespaces(pod: &Pod<'_>) -> bool {
             named.is_some_and(|named| !named.is_empty()) || !term["namespaceSelector"].is_null()
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn quota(spec: &Value, status: &Value) -> Quota {
+        Quota::new(&serde_json::from_value(json!({"spec": spec, "status": status})).unwrap())
+    }
+
+    #[test]
+    fn a_quota_counts_the_pods_of_its_scopes() {
+        let plain = r#"{"containers":[]}"#;
+        let ends = r#"{"containers":[],"activeDeadlineSeconds":60}"#;
+        let important = r#"{"containers":[],"priorityClassName":"important"}"#;
+        let afar = r#"{"containers":[],"affinity":{"podAntiAffinity":{"preferredDuringSchedulingIgnoredDuringExecution":[
+            {"weight":1,"podAffinityTerm":{"namespaces":["other"],"topologyKey":"zone"}}]}}}"#;
+        let near = r#"{"containers":[],"affinity":{"podAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":[
+            {"namespaces":[],"topologyKey":"zone"}]}}}"#;
+        let scopes = |names: &[&str]| json!({"scopes": names});
+        let class = |operator: &str, values: &[&str]| {
+            let selector = json!({"scopeName": "PriorityClass", "operator": operator, "values": values});
+            json!({"scopeSelector": {"matchExpressions": [selector]}})
+        };
+        for (spec, pod, counts) in [
+            (json!({}), plain, true),
+            (scopes(&["Terminating"]), ends, true),
+            (scopes(&["Terminating"]), plain, false),
+            (scopes(&["NotTerminating"]), plain, true),
+            (scopes(&["NotTerminating", "BestEffort"]), plain, false),
+            (scopes(&["NotTerminating", "NotBestEffort"]), plain, true),
+            (scopes(&["PriorityClass"]), important, true),
+            (scopes(&["PriorityClass"]), plain, false),
+            (class("Exists", &[]), important, true),
+            (class("DoesNotExist", &[]), important, false),
+            (class("DoesNotExist", &[]), plain, true),
+            (class("In", &["other", "important"]), important, true),
+            (class("In", &["other"]), important, false),
+            (class("In", &["other"]), plain, false),
+            (class("NotIn", &["other"]), important, true),
+            (class("NotIn", &["other"]), plain, true),
+            (class("NotIn", &["important"]), important, false),
+            (scopes(&["CrossNamespacePodAffinity"]), afar, true),
+            (scopes(&["CrossNamespacePodAffinity"]), near, false),
+            (scopes(&["CrossNamespacePodAffinity"]), plain, false),
+            (scopes(&["OfTheFuture"]), plain, false),
+        ] {
+            let pod = format!(r#"{{"spec":{pod}}}"#);
+            let pod = Pod::parse(&pod).unwrap();
+            let quota = quota(&spec, &json!({}));
+            assert_eq!(
+                quota.counts(&pod, QualityOfService::Burstable),
+                counts,
+                "{spec} {pod:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn old_names_are_requests_and_only_what_sidecars_have_is_kept() {
+        let list = json!({"cpu": "2", "requests.cpu": "1", "limits.ephemeral-storage": "1Gi", "pods": "3", "requests.storage": "1Ti"});
+        let read = quota(&json!({}), &json!({"hard": list, "used": {}}));
+        assert_eq!(read.hard.requests.or_zero(Resource::Cpu).to_string(), "1");
+        assert_eq!(read.hard.limits.or_zero(Resource::Disk).to_string(), "1Gi");
+        assert_eq!(
+            read.hard.requests.iter().count() + read.hard.limits.iter().count(),
+            2
+        );
+        let demanded = read.demanded();
+        assert!(demanded.requests.get(Resource::Cpu).is_some() && demanded.limits == Amounts::default());
+        assert!(
+            !quota(&json!({"hard": {"cpu": "1"}}), &json!({})).limits_anything(),
+            "not counted yet"
+        );
+    }
+}

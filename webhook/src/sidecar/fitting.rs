@@ -180,7 +180,12 @@ impl<'f> Fitting<'f> {
             return Some((Some(at_most(request, left)), limit));
         }
         match self.application.quality_of_containers() {
-            QualityOfService::BestEffort => None,
+            QualityOfService::BestEffort => {
+                // Of a pod that says zero: then the sidecar says it too where it must say something.
+                let (must_request, must_limit) = self.says(resource);
+                let zero = |must: bool| must.then_some(ExactQuantity::ZERO);
+                must_request.then_some((zero(must_request), zero(must_limit)))
+            }
             QualityOfService::Burstable => {
                 let default = (
                     default.0,
@@ -219,6 +224,9 @@ impl<'f> Fitting<'f> {
         applicant: Applicant<'_>,
     ) -> Result<Pair, TooLittle> {
         let bounds = &self.rules.of_containers;
+        if limit.is_some_and(ExactQuantity::is_zero) {
+            return Ok((request, limit));
+        }
         let (min, max) = (bounds.min.or_zero(resource), bounds.max.get(resource));
         let most = |amount: ExactQuantity| max.map_or(amount, |max| amount.min(max));
         let mut request = most(request.unwrap_or_default().max(min));

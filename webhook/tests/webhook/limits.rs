@@ -15,8 +15,8 @@ const RESOURCES: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
 
 fn amount(resource: &str) -> BoxedStrategy<&'static str> {
     match resource {
-        "cpu" => select(vec!["10m", "100m", "250m", "1", "1000m"]).boxed(),
-        "memory" => select(vec!["8Mi", "64Mi", "100Mi", "1Gi", "1024Mi"]).boxed(),
+        "cpu" => select(vec!["0", "10m", "100m", "250m", "1", "1000m"]).boxed(),
+        "memory" => select(vec!["0", "8Mi", "64Mi", "100Mi", "1Gi", "1024Mi"]).boxed(),
         _ => select(vec!["64Mi", "1Gi"]).boxed(),
     }
 }
