@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 use tributary_crds::LoggingPolicySpec;
-use tributary_crds::annotation::{AGENT_CONFIG, AbsolutePath};
+use tributary_crds::annotation::{AGENT_CONFIG, AGENT_DATA, AGENT_SCRIPT, AbsolutePath};
 use tributary_crds::auth::SecretKeyRef;
 use tributary_crds::policy::{AgentSidecar, Engine};
 
@@ -16,10 +16,6 @@ use crate::{CompileError, fluent_bit, otel};
 
 /// The annotations that may carry [`SidecarDocument`]s. The webhook overwrites them and the pod's author's text with them.
 pub const DOCUMENT_ANNOTATIONS: [&str; 3] = [AGENT_CONFIG, AGENT_SCRIPT, AGENT_DATA];
-/// The script of an engine that has one.
-pub const AGENT_SCRIPT: &str = "tributary.dev/agent-script";
-/// The data of that script.
-pub const AGENT_DATA: &str = "tributary.dev/agent-data";
 
 /// The variables of the environment that say who the pod is, and the fields that hold it.
 pub const IDENTITY: [(&str, &str); 4] = [

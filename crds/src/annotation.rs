@@ -30,6 +30,10 @@ pub const INJECT: &str = "tributary.dev/inject";
 pub const RESULT: &str = "tributary.dev/result";
 /// Written by the webhook: the configuration of the pod's agent sidecar, which a `downwardAPI` volume shows to it.
 pub const AGENT_CONFIG: &str = "tributary.dev/agent-config";
+/// Written by the webhook beside [`AGENT_CONFIG`]: the script of an engine that has one.
+pub const AGENT_SCRIPT: &str = "tributary.dev/agent-script";
+/// Written by the webhook beside [`AGENT_CONFIG`]: the data of that script.
+pub const AGENT_DATA: &str = "tributary.dev/agent-data";
 /// The logging operator's annotation for the same thing as [`STREAM`]: paths, separated by commas.
 pub const TAIL_OF_LOGGING_OPERATOR: &str = "sidecar.logging-extensions.banzaicloud.io/tail";
 /// The tailing sidecar operator's annotation for the same thing as [`STREAM`]: `[NAME:]VOLUME:PATH` items, separated by semicolons.

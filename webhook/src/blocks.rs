@@ -7,6 +7,8 @@ use tributary_crds::policy::{
     self, Format, Layout, LoggingPolicySpec, MissingVolume, Multiline, MultilinePreset, Position,
 };
 
+use tributary_streamer::multiline::Rules;
+
 use crate::explain::Quoted;
 use crate::sidecar::resources::{QuantityError, SidecarResources};
 
@@ -238,14 +240,12 @@ pub fn preset_option(preset: MultilinePreset) -> &'static str {
     }
 }
 
-/// The value of `--multiline` for the pattern of a first line.
+/// The value of `--multiline` for the pattern of a first line, if it is one that the streamer starts with.
 pub fn pattern_option(start: &str) -> Result<String, String> {
-    match regex_lite::Regex::new(start) {
-        Ok(_) => Ok(format!("/{start}/")),
-        Err(_) => Err(format!(
-            "{} is not a regular expression; write RE2 syntax (no look-around, no back-references)",
-            Quoted(start)
-        )),
+    let option = format!("/{start}/");
+    match Rules::parse(&option) {
+        Ok(_) => Ok(option),
+        Err(error) => Err(error.to_string()),
     }
 }
 

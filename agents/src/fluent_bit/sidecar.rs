@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tributary_crds::annotation::{AGENT_CONFIG, AbsolutePath};
+use tributary_crds::annotation::{AGENT_CONFIG, AGENT_DATA, AGENT_SCRIPT, AbsolutePath};
 use tributary_crds::auth::SecretKeyRef;
 
 use super::{FILE, PREDICATES, SCRIPT, outputs, predicates, record, service};
@@ -11,7 +11,7 @@ use crate::CompileError;
 use crate::config::{CONFIG_DIRECTORY, STATE_DIRECTORY};
 use crate::pattern::Dialect;
 use crate::pipeline::Pipeline;
-use crate::sidecar::{AGENT_DATA, AGENT_SCRIPT, SidecarConfig, SidecarDocument, SidecarFile, SidecarPod};
+use crate::sidecar::{SidecarConfig, SidecarDocument, SidecarFile, SidecarPod};
 use crate::support::check_expansion;
 use crate::{shipping, yaml};
 

@@ -7,8 +7,8 @@ use std::fs;
 
 use crate::support::{corpus, decide, patched, pods, policies};
 use serde_json::{Value, json};
-use tributary_agents::sidecar::{AGENT_DATA, AGENT_SCRIPT};
-use tributary_crds::annotation::AGENT_CONFIG;
+
+use tributary_crds::annotation::{AGENT_CONFIG, AGENT_DATA, AGENT_SCRIPT};
 use tributary_crds::names::label::AGENT_REVISION;
 use tributary_webhook::Decision;
 
@@ -98,6 +98,28 @@ fn a_second_pass_changes_nothing_and_says_the_same() {
         assert_eq!(first.warnings, second.warnings, "{name}");
         assert_eq!(first.result, second.result, "{name}");
     }
+}
+
+#[test]
+fn the_streamer_understands_every_command_line() {
+    let mut understood = 0;
+    for (name, pod) in pods() {
+        let after = patched(&pod, &decide(&pod, policies()));
+        let sidecars = after["spec"]["initContainers"].as_array().into_iter().flatten();
+        for command in sidecars.filter_map(|container| container["command"].as_array()) {
+            // As Kubernetes hands it over.
+            let mut arguments = command
+                .iter()
+                .map(|text| text.as_str().unwrap().replace("$$", "$"));
+            if arguments.next().as_deref() != Some("/tributary-streamer") {
+                continue;
+            }
+            let parsed = tributary_streamer::arguments::parse(arguments.map(Into::into));
+            assert!(parsed.is_ok(), "{name}: {command:?}: {:?}", parsed.err());
+            understood += 1;
+        }
+    }
+    assert!(understood > 50, "{understood}");
 }
 
 #[test]
