@@ -134,9 +134,8 @@ async fn check_corpus(
             let expected = inject(&pod.to_string(), namespace, &index, &config)?;
             let admission = check_pod(stage, &pod, &expected).await.context(name.clone())?;
             let (before, after) = (plain.quality_of_service(), admission.quality_of_service());
-            // Only a policy that sets CPU and memory itself may change the class.
             ensure!(
-                before.is_some() && (before == after || name == "policy-image-and-resources"),
+                before.is_some() && before == after,
                 "{name} was {before:?} and is {after:?}"
             );
         }
