@@ -2,14 +2,19 @@
 //!
 //! One cluster serves all tests, one after the other. Arguments select tests by name, as with `cargo test`.
 
+mod direct;
 mod faults;
 mod messages;
 mod outputs;
 mod policies;
 mod readme;
 mod receiving;
+mod renewal;
+mod shipping;
 mod stage;
+mod traps;
 mod volumes;
+mod zoo;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -32,6 +37,22 @@ const TESTS: &[(&str, Test)] = &[
     (
         "outputs::the_collector_accepts_every_golden_configuration",
         outputs::golden_configurations,
+    ),
+    (
+        "shipping::the_collector_accepts_every_golden_sidecar",
+        shipping::golden_configurations,
+    ),
+    (
+        "shipping::nothing_is_lost_to_rotations_kills_and_the_end_of_the_pod",
+        shipping::nothing_lost,
+    ),
+    (
+        "shipping::a_backlog_outlives_the_container_and_does_not_hold_its_end_up",
+        shipping::backlog,
+    ),
+    (
+        "shipping::a_sidecar_starts_without_its_secrets",
+        shipping::missing_secrets,
     ),
     (
         "messages::a_file_that_no_volume_covers_is_explained_by_kubectl",
@@ -62,6 +83,20 @@ const TESTS: &[(&str, Test)] = &[
         policies::missing_secret,
     ),
     ("policies::a_deleted_policy_leaves_nothing", policies::deletion),
+    (
+        "direct::applications_see_where_to_push_and_who_they_are",
+        direct::environment,
+    ),
+    (
+        "renewal::pods_with_an_older_configuration_are_counted_until_they_are_renewed",
+        renewal::outdated,
+    ),
+    ("traps::no_trap_of_a_node_catches_a_pod", traps::on_a_node),
+    ("traps::ranges_and_quotas_are_met", traps::limits),
+    (
+        "zoo::no_pod_is_worse_off_with_us_than_without",
+        zoo::never_worse_off,
+    ),
     (
         "outputs::http_file_and_stdout_carry_the_standard_record",
         outputs::plain,
