@@ -48,9 +48,6 @@ pub fn trials(fixture: &Fixture) -> Vec<Trial> {
         trial("webhook::only_pods_that_ask_are_reviewed", |stage| {
             Box::pin(only_pods_that_ask_are_reviewed(stage))
         }),
-        trial("webhook::rotation_fails_no_admission", |stage| {
-            Box::pin(rotation_fails_no_admission(stage))
-        }),
         trial("webhook::offline_is_as_admitted", |stage| {
             Box::pin(inject::offline_is_as_admitted(stage))
         }),
@@ -289,25 +286,6 @@ async fn count_connections(stage: &Stage, name: &str) -> anyhow::Result<Arc<Atom
         }
     });
     Ok(connections)
-}
-
-/// Certificates change while pods are created; every pod gets its sidecar.
-async fn rotation_fails_no_admission(stage: &Stage) -> anyhow::Result<()> {
-    stage.control_plane.create_namespace("rotation", &[]).await?;
-    let mut pod = corpus::pods()?["sub-path"].clone();
-    pod["metadata"]["namespace"] = "rotation".into();
-    stage.until_called(&pod).await?;
-    for number in 0..100 {
-        if number % 20 == 0 {
-            stage.rotate().await?;
-        }
-        let admission = stage.create(&pod, false).await?;
-        ensure!(
-            admission.sidecars().len() == 1,
-            "pod {number} came without its sidecar: {admission:?}"
-        );
-    }
-    Ok(())
 }
 
 /// Logging never stops a workload.
