@@ -104,8 +104,7 @@ pub struct Os {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Container<'a> {
-    /// Its name, unique in the pod.
-    #[serde(default)]
+    /// Its name, unique in the pod. Pods that lack one are not read: the API server refuses them, in words of its own.
     pub name: String,
     /// The entry point, if it is not the image's.
     pub command: Option<Vec<String>>,
@@ -423,6 +422,13 @@ mod tests {
             r#"[{"name":"X","value":"1"}]"#
         );
         assert_eq!(pod.display_name(), "web-*");
+    }
+
+    #[test]
+    fn a_container_without_a_name_cannot_be_patched_so_it_is_not_read() {
+        let json = r#"{"metadata":{},"spec":{"containers":[{"image":"a"}]}}"#;
+        let error = Pod::parse(json).unwrap_err().to_string();
+        assert!(error.contains("missing field `name`"), "{error}");
     }
 
     #[test]
