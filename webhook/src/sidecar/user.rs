@@ -2,7 +2,7 @@
 
 use tributary_crds::{Reason, annotation};
 
-use crate::explain::Finding;
+use crate::explain::{Finding, Quoted};
 use crate::files::access::Access;
 use crate::pod::{Container, Pod, SecurityContext};
 
@@ -61,7 +61,7 @@ pub fn of_sidecar(
         .is_some_and(|context| context.fs_group.is_some());
     let warning = Finding::new(
         Reason::MayNotRead,
-        format!("container {} {who}", application.name),
+        format!("container {} {who}", Quoted(&application.name)),
         format!(
             "its sidecar runs as {DEFAULT_USER} and reads only files that everyone may read; if yours are not, annotate {}: \
              UID[:GID]",
@@ -89,7 +89,9 @@ pub fn of_shared_sidecar(
         let differs = || {
             let message = format!(
                 "container {} runs as {}, and the sidecar as {}",
-                application.name, own.user, first.user
+                Quoted(&application.name),
+                own.user,
+                first.user
             );
             let remedy = format!(
                 "it reads only files that everyone may read; if yours are not, annotate {}: UID[:GID]",
