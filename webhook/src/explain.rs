@@ -52,13 +52,29 @@ impl Finding {
             ),
             MAX_HEAD,
         );
-        format!("{head}; {}", self.remedy)
+        one_line(format!("{head}; {}", self.remedy))
     }
 
     /// Whether somebody should do something.
     pub fn is_warning(&self) -> bool {
         self.reason.severity() == Severity::Warning
     }
+}
+
+/// Escapes control characters. A pod's names may hold any: the API server looks at them only after its webhooks.
+fn one_line(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    line
 }
 
 /// Cuts a text to so many bytes, at a character, and marks the cut.
@@ -200,6 +216,13 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_warning_is_one_line_whatever_the_pod_is_named() {
+        let finding = Finding::new(Reason::UnknownContainer, "no a\nb", "write one of: c\u{7f}d");
+        let says = "tributary: UnknownContainer: tributary.dev/stream: no a\\nb; write one of: c\\u{7f}d";
+        assert_eq!(finding.warning(), says);
+    }
 
     #[test]
     fn the_head_of_a_warning_is_short_whatever_users_write() {
