@@ -57,12 +57,14 @@ pub fn trials(fixture: &Fixture) -> Vec<Trial> {
         trial("webhook::authors_are_told_what_pods_will_get", |stage| {
             Box::pin(templates::authors_are_told_what_pods_will_get(stage))
         }),
-        trial("webhook::limits::no_pod_is_refused_because_of_its_sidecars", |stage| {
-            Box::pin(limits::no_pod_is_refused_because_of_its_sidecars(stage))
-        }),
-        trial("webhook::limits::quantities_are_read_as_the_api_server_reads_them", |stage| {
-            Box::pin(limits::quantities_are_read_as_the_api_server_reads_them(stage))
-        }),
+        trial(
+            "webhook::limits::no_pod_is_refused_because_of_its_sidecars",
+            |stage| Box::pin(limits::no_pod_is_refused_because_of_its_sidecars(stage)),
+        ),
+        trial(
+            "webhook::limits::quantities_are_read_as_the_api_server_reads_them",
+            |stage| Box::pin(limits::quantities_are_read_as_the_api_server_reads_them(stage)),
+        ),
         trial("webhook::a_webhook_that_is_down_stops_no_pod", |stage| {
             Box::pin(a_webhook_that_is_down_stops_no_pod(stage))
         }),
