@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
+use tributary_crds::annotation::{self, FileSpec, parse_files};
 use tributary_crds::selection::Labels;
 use tributary_webhook::limits::NO_LIMITS;
 use tributary_webhook::policies::{Namespace, PolicyIndex, StoredPolicy};
@@ -60,6 +61,9 @@ fn decided(pod: &str) -> Option<Decision> {
     // Both read the pod; where they disagree about what it says, as with a number that is too large, there is nothing to check.
     let mut patched: Value = serde_json::from_str(pod).ok()?;
     json_patch::patch(&mut patched, &decision.patch).expect("the patch applies to the pod");
+    if contradicts_itself(&patched) {
+        return Some(decision);
+    }
     let again = inject_into(&patched.to_string()).expect("a patched pod is a pod");
     assert!(
         again.patch.0.is_empty(),
@@ -67,6 +71,22 @@ fn decided(pod: &str) -> Option<Decision> {
         again.patch
     );
     Some(decision)
+}
+
+/// Whether a pod asks for `/a` as a file and for `/a/b`, for which it has to be a directory. What is said of the first changes
+/// once the second has its volume.
+fn contradicts_itself(pod: &Value) -> bool {
+    let annotations = &pod["metadata"]["annotations"];
+    let files: Vec<FileSpec> = [annotation::STREAM, annotation::SHIP]
+        .into_iter()
+        .filter_map(|key| parse_files(annotations[key].as_str()?).ok())
+        .flatten()
+        .collect();
+    let paths = || files.iter().map(|file| file.path.as_str());
+    paths().any(|file| {
+        let below = format!("{file}/");
+        paths().any(|path| path.starts_with(&below))
+    })
 }
 
 fn inject_into(pod: &str) -> Option<Decision> {
