@@ -61,7 +61,11 @@ fn decided(pod: &str) -> Option<Decision> {
     // Both read the pod; where they disagree about what it says, as with a number that is too large, there is nothing to check.
     let mut patched: Value = serde_json::from_str(pod).ok()?;
     json_patch::patch(&mut patched, &decision.patch).expect("the patch applies to the pod");
-    if contradicts_itself(&patched) {
+    // The API server refuses a pod without containers, whatever a second pass would say.
+    let has_containers = patched["spec"]["containers"]
+        .as_array()
+        .is_some_and(|list| !list.is_empty());
+    if !has_containers || contradicts_itself(&patched) {
         return Some(decision);
     }
     let again = inject_into(&patched.to_string()).expect("a patched pod is a pod");
