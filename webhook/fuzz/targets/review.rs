@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
-use tributary_crds::annotation::{self, FileSpec, parse_files};
+use tributary_crds::Reason;
 use tributary_crds::selection::Labels;
 use tributary_webhook::limits::NO_LIMITS;
 use tributary_webhook::policies::{Namespace, PolicyIndex, StoredPolicy};
@@ -65,7 +65,7 @@ fn decided(pod: &str) -> Option<Decision> {
     let has_containers = patched["spec"]["containers"]
         .as_array()
         .is_some_and(|list| !list.is_empty());
-    if !has_containers || contradicts_itself(&patched) {
+    if !has_containers || is_only_partly_served(&decision) {
         return Some(decision);
     }
     let again = inject_into(&patched.to_string()).expect("a patched pod is a pod");
@@ -77,20 +77,12 @@ fn decided(pod: &str) -> Option<Decision> {
     Some(decision)
 }
 
-/// Whether a pod asks for `/a` as a file and for `/a/b`, for which it has to be a directory. What is said of the first changes
-/// once the second has its volume.
-fn contradicts_itself(pod: &Value) -> bool {
-    let annotations = &pod["metadata"]["annotations"];
-    let files: Vec<FileSpec> = [annotation::STREAM, annotation::SHIP]
-        .into_iter()
-        .filter_map(|key| parse_files(annotations[key].as_str()?).ok())
-        .flatten()
-        .collect();
-    let paths = || files.iter().map(|file| file.path.as_str());
-    paths().any(|file| {
-        let below = format!("{file}/");
-        paths().any(|path| path.starts_with(&below))
-    })
+/// Whether a volume was made for one file and not for another. A second pass may find the other one below that volume, and
+/// then says something else of it.
+fn is_only_partly_served(decision: &Decision) -> bool {
+    let has = |reason| decision.reasons.contains(&reason);
+    has(Reason::VolumeCreated)
+        && (has(Reason::DangerousDirectory) || has(Reason::UnsupportedMount) || has(Reason::NoVolume))
 }
 
 fn inject_into(pod: &str) -> Option<Decision> {
