@@ -7,7 +7,6 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
-use tributary_crds::Reason;
 use tributary_crds::selection::Labels;
 use tributary_webhook::limits::NO_LIMITS;
 use tributary_webhook::policies::{Namespace, PolicyIndex, StoredPolicy};
@@ -65,7 +64,7 @@ fn decided(pod: &str) -> Option<Decision> {
     let has_containers = patched["spec"]["containers"]
         .as_array()
         .is_some_and(|list| !list.is_empty());
-    if !has_containers || is_only_partly_served(&decision) {
+    if !has_containers {
         return Some(decision);
     }
     let again = inject_into(&patched.to_string()).expect("a patched pod is a pod");
@@ -75,14 +74,6 @@ fn decided(pod: &str) -> Option<Decision> {
         again.patch
     );
     Some(decision)
-}
-
-/// Whether a volume was made for one file and not for another. A second pass may find the other one below that volume, and
-/// then says something else of it.
-fn is_only_partly_served(decision: &Decision) -> bool {
-    let has = |reason| decision.reasons.contains(&reason);
-    has(Reason::VolumeCreated)
-        && (has(Reason::DangerousDirectory) || has(Reason::UnsupportedMount) || has(Reason::NoVolume))
 }
 
 fn inject_into(pod: &str) -> Option<Decision> {

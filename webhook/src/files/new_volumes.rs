@@ -6,10 +6,9 @@ use serde::Serialize;
 use tributary_crds::{Reason, annotation};
 
 use crate::explain::{Finding, Quoted};
-use crate::files::access::{Access, Part};
-use crate::files::directories::{is_within, must_stay, sidecar_prefix};
+use crate::files::directories::{is_within, must_stay};
 use crate::files::target::Target;
-use crate::pod::{ContainerList, Pod};
+use crate::pod::{ContainerList, ContainerRef, Mount, Pod};
 use crate::sidecar::names;
 
 /// A volume to add to the pod, for files that no volume covers.
@@ -92,25 +91,19 @@ fn by_depth<'d>(directories: &BTreeSet<&'d str>) -> Vec<&'d str> {
     sorted
 }
 
-/// How the sidecar of this target gets at the volume that was made for it.
-pub fn access(volumes: &[NewVolume], target: &Target<'_>) -> Option<Access> {
-    let container = &target.container;
-    let of_container = volumes
-        .iter()
-        .filter(|volume| (volume.list, volume.index) == (container.list, container.index));
-    of_container
-        .flat_map(|volume| volume.mounts.iter().map(move |mount| (volume, mount)))
-        .find_map(|(volume, (path, part))| {
-            let prefix = sidecar_prefix(path);
-            (path == target.path.directory()).then(|| Access {
-                volume: volume.name.clone(),
-                mount_path: format!("{prefix}{path}"),
-                path: target.path.below(prefix),
-                part: part.clone().map_or(Part::Whole, Part::SubPath),
-                outlives_pod: false,
-                empty_dir: true,
-            })
+/// What the volumes add to the mounts of a container.
+pub fn mounts_in(volumes: &[NewVolume], container: ContainerRef<'_>) -> impl Iterator<Item = Mount> {
+    let of_container =
+        move |volume: &&NewVolume| (volume.list, volume.index) == (container.list, container.index);
+    volumes.iter().filter(of_container).flat_map(|volume| {
+        volume.mounts.iter().map(|(path, part)| Mount {
+            name: volume.name.clone(),
+            mount_path: path.clone(),
+            sub_path: part.clone(),
+            sub_path_expr: None,
+            read_only: None,
         })
+    })
 }
 
 /// The lines that a pod lacks, in the order in which people write them.

@@ -9,7 +9,7 @@ use crate::files::directories::{clean, is_within, sidecar_prefix};
 use crate::files::new_volumes::{self, NewVolume};
 use crate::files::sub_path_expr::variables;
 use crate::files::target::Target;
-use crate::pod::{Container, Mount, Pod, VolumeKind};
+use crate::pod::{Mount, Pod, VolumeKind};
 
 /// What the files of a pod need.
 #[derive(Debug, Default)]
@@ -27,14 +27,15 @@ pub fn solve(pod: &Pod<'_>, targets: &[Target<'_>]) -> Solution {
     let missing = targets
         .iter()
         .zip(&found)
-        .filter(|(target, found)| target.create_volume && matches!(found, Ok(None)));
+        .filter(|(target, found)| target.create_volume && matches!(found, Ok(None)))
+        .filter(|(target, _)| new_volumes::check_directory(target).is_ok());
     let made = new_volumes::create(pod, missing.map(|(target, _)| target));
     let files = targets
         .iter()
         .zip(found)
         .map(|(target, found)| match found? {
             Some(access) => Ok(access),
-            None => new_volumes::access(&made, target).ok_or_else(|| new_volumes::missing(pod, target)),
+            None => in_new_volume(pod, &made, target),
         })
         .collect();
     Solution {
@@ -43,10 +44,22 @@ pub fn solve(pod: &Pod<'_>, targets: &[Target<'_>]) -> Solution {
     }
 }
 
-/// The volume of the pod that covers the target already; `None` when nothing does and an emptyDir would be safe.
+/// How a target that no volume of the pod covers is reached through those that are made, for it or for others of its container:
+/// a later look at the pod would find it there too.
+fn in_new_volume(pod: &Pod<'_>, made: &[NewVolume], target: &Target<'_>) -> Result<Access, Finding> {
+    let mounts: Vec<Mount> = new_volumes::mounts_in(made, target.container).collect();
+    match covering_mount(&mounts, target.path) {
+        Some(mount) => access(target, mount, VolumeKind::EmptyDir),
+        None => Err(new_volumes::check_directory(target)
+            .err()
+            .unwrap_or_else(|| new_volumes::missing(pod, target))),
+    }
+}
+
+/// The volume of the pod that covers the target already; `None` when nothing does.
 fn existing(pod: &Pod<'_>, target: &Target<'_>) -> Result<Option<Access>, Finding> {
-    let Some(mount) = covering_mount(target.container.container, target.path) else {
-        return new_volumes::check_directory(target).map(|()| None);
+    let Some(mount) = covering_mount(target.container.container.mounts(), target.path) else {
+        return Ok(None);
     };
     let path = Quoted(target.path.as_str());
     let volume = pod.volume(&mount.name).ok_or_else(|| {
@@ -66,26 +79,30 @@ fn existing(pod: &Pod<'_>, target: &Target<'_>) -> Result<Option<Access>, Findin
     if mount.read_only == Some(true) {
         return Err(not_writable(target, "a read-only mount"));
     }
+    access(target, mount, kind).map(Some)
+}
+
+/// The mount of the application, as a sidecar has it.
+fn access(target: &Target<'_>, mount: &Mount, kind: VolumeKind) -> Result<Access, Finding> {
     let (at, part) = sidecar_mount(target, mount)?;
     let prefix = sidecar_prefix(&at);
-    Ok(Some(Access {
+    Ok(Access {
         volume: mount.name.clone(),
         mount_path: clean(&format!("{prefix}{at}")),
         path: target.path.below(prefix),
         part,
         outlives_pod: kind == VolumeKind::Outlives,
         empty_dir: kind == VolumeKind::EmptyDir,
-    }))
+    })
 }
 
 /// The mount with the longest path that is the file or one of its directories, by path component.
-fn covering_mount<'c>(container: &'c Container<'_>, path: &AbsolutePath) -> Option<&'c Mount> {
+fn covering_mount<'m>(mounts: &'m [Mount], path: &AbsolutePath) -> Option<&'m Mount> {
     let covers = |mount: &&Mount| {
         let at = clean(&mount.mount_path);
         is_within(path.directory(), &at) || at == path.as_str()
     };
-    container
-        .mounts()
+    mounts
         .iter()
         .filter(covers)
         .max_by_key(|mount| clean(&mount.mount_path).len())
@@ -336,6 +353,47 @@ mod tests {
         ] {
             assert_eq!(solved("null", "null", path, create), expected, "{path}");
         }
+    }
+
+    #[test]
+    fn a_volume_that_is_made_serves_every_file_below_it() {
+        let json = r#"{"spec":{"containers":[{"name":"app"},{"name":"other"}]}}"#;
+        let pod = Pod::parse(json).unwrap();
+        let containers: Vec<_> = pod.all_containers().collect();
+        let paths = ["/l/a", "/l/x:y/b", "/l/deep/c", "/l"].map(|path| AbsolutePath::parse(path).unwrap());
+        let target = |container: usize, path: usize, create_volume| Target {
+            container: containers[container],
+            path: &paths[path],
+            create_volume,
+        };
+        let solution = solve(
+            &pod,
+            &[
+                target(0, 0, true),
+                target(0, 1, true),
+                target(0, 2, false),
+                target(0, 3, true),
+                target(1, 0, false),
+            ],
+        );
+        let found: Vec<Result<&str, Reason>> = solution
+            .files
+            .iter()
+            .map(|file| {
+                file.as_ref()
+                    .map(|access| access.path.as_str())
+                    .map_err(|finding| finding.reason)
+            })
+            .collect();
+        let expected = [
+            Ok("/l/a"),
+            Ok("/l/x:y/b"),
+            Ok("/l/deep/c"),
+            Err(Reason::UnsupportedMount),
+            Err(Reason::NoVolume),
+        ];
+        assert_eq!(found, expected);
+        assert_eq!(solution.new_volumes.len(), 1);
     }
 
     #[test]
