@@ -105,7 +105,10 @@ spec:
 
 /// The path of the agent's program: the first word of its command line.
 const AGENT: &str = "/otelcol";
-const AGENT_READY: &str = "-n tributary-agents wait --for=condition=Ready pod -l app.kubernetes.io/component=node-agent --timeout=120s";
+/// Waits for the agent of one policy, whose name is to be added. An agent of an earlier test may still be ending: the one for
+/// Elasticsearch takes its whole grace period when the server went first (docs/outputs.md).
+const AGENT_READY: &str =
+    "-n tributary-agents wait --for=condition=Ready pod --timeout=120s -l tributary.dev/policy=";
 const LOKI: &str = "/loki";
 const STREAMER: &str = "/tributary-streamer";
 /// The most that a killed streamer prints again, in bytes: its last write.
@@ -140,7 +143,9 @@ spec:
         if program == AGENT {
             // Not while it starts: the collector takes what it had in flight off its queue before it puts it back, and a kill
             // between the two loses it (docs/outputs.md).
-            stage.kubectl(AGENT_READY)?;
+            for policy in ["default", "killed"] {
+                stage.kubectl(&format!("{AGENT_READY}{policy}"))?;
+            }
         }
         stage.eventually("the process runs", Duration::from_secs(60), || {
             stage.kill(program)
@@ -214,7 +219,7 @@ pub fn outage(stage: &Stage) -> anyhow::Result<()> {
     stage.kubectl(r#"-n logging patch service loki -p {"spec":{"selector":{"app":"nobody"}}}"#)?;
     stage.kill(LOKI)?;
     std::thread::sleep(Duration::from_secs(12));
-    stage.kubectl(AGENT_READY)?;
+    stage.kubectl(&format!("{AGENT_READY}default"))?;
     stage.kill(AGENT)?;
     std::thread::sleep(Duration::from_secs(8));
     stage.kubectl(r#"-n logging patch service loki -p {"spec":{"selector":{"app":"loki"}}}"#)?;

@@ -251,9 +251,8 @@ spec:
         "{count} documents, {} of them different",
         messages.len()
     );
-    // The agent's end waits for what it still holds, so the server outlives it.
-    stage.kubectl("delete lp search --cascade=foreground")?;
     stage.kubectl("-n tributary-agents delete secret es es-ca")?;
+    stage.kubectl("delete lp search")?;
     stage.kubectl("delete namespace search --wait=false")?;
     stage.run(server.stop());
     Ok(())
