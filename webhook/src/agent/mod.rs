@@ -2,6 +2,7 @@
 
 mod container;
 
+use k8s_openapi::api::core::v1::EnvVar;
 use serde_json::{Value, json};
 use tributary_agents::sidecar::{SidecarConfig, SidecarFile, SidecarPod};
 use tributary_crds::names::{DOMAIN, label};
@@ -12,7 +13,9 @@ use tributary_crds::{Reason, annotation};
 use crate::blocks::Agent;
 use crate::explain::{AgentResult, FileResult, Finding};
 use crate::files::Wanted;
-use crate::files::access::Access;
+use crate::files::access::{Access, Part};
+use crate::files::directories::ELSEWHERE;
+use crate::files::sub_path_expr::renamed;
 use crate::options::Options;
 use crate::patch::PatchBuilder;
 use crate::pod::{Container, ContainerRef, Mount, Pod};
@@ -88,7 +91,10 @@ impl<'p> Plan<'p> {
         if found.is_empty() {
             return Ok(None);
         }
-        let accesses: Vec<Access> = found.iter().map(|(_, _, access)| apart(access)).collect();
+        let accesses: Vec<Access> = found
+            .iter()
+            .map(|(_, target, access)| apart(&target.container.container.name, access))
+            .collect();
         let files: Vec<SidecarFile> = found
             .iter()
             .zip(&accesses)
@@ -270,18 +276,70 @@ fn labels(pod: &Pod<'_>) -> Labels {
 
 /// The same part of a volume, mounted where no other mount can be within it or around it: an agent sees the files of several
 /// containers, which may have different things at the same path.
-fn apart(access: &Access) -> Access {
-    let mount_path = format!(
-        "{}/{}",
-        crate::files::directories::ELSEWHERE,
-        names::mount(access)
-    );
+fn apart(container: &str, access: &Access) -> Access {
+    let access = Access {
+        part: with_own_variables(container, &access.part),
+        ..access.clone()
+    };
+    let mount_path = format!("{ELSEWHERE}/{}", names::mount(&access));
     let below = access.path.as_str().strip_prefix(&access.mount_path);
     Access {
         path: access
             .path
             .at(&format!("{mount_path}{}", below.unwrap_or_default())),
         mount_path,
-        ..access.clone()
+        ..access
+    }
+}
+
+/// The same part, by variables of names that nobody else has: those of several containers may be called the same and differ, and
+/// none may take the place of one that says whose records these are.
+fn with_own_variables(container: &str, part: &Part) -> Part {
+    let Part::SubPathExpr(expression, variables) = part else {
+        return part.clone();
+    };
+    let own = |name: &str| names::path_variable(container, name);
+    let variables = variables.iter().map(|variable| EnvVar {
+        name: own(&variable.name),
+        ..variable.clone()
+    });
+    Part::SubPathExpr(renamed(expression, own), variables.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use tributary_crds::annotation::AbsolutePath;
+
+    use super::*;
+
+    #[test]
+    fn no_variable_of_an_application_says_who_its_pod_is() {
+        let access = |value: &str| {
+            let variable = EnvVar {
+                name: "POD_NAME".to_owned(),
+                value: Some(value.to_owned()),
+                value_from: None,
+            };
+            Access {
+                volume: "logs".to_owned(),
+                mount_path: "/logs".to_owned(),
+                path: AbsolutePath::parse("/logs/a").unwrap(),
+                part: Part::SubPathExpr("x/$(POD_NAME)".to_owned(), vec![variable]),
+                outlives_pod: false,
+                empty_dir: true,
+            }
+        };
+        let app = apart("app", &access("blue"));
+        let other = apart("other", &access("green"));
+        assert_ne!(app.mount_path, other.mount_path);
+        for (access, value) in [(&app, "blue"), (&other, "green")] {
+            let Part::SubPathExpr(expression, variables) = &access.part else {
+                panic!("{access:?}");
+            };
+            let name = &variables[0].name;
+            assert!(name.starts_with("TRIBUTARY_PATH_"), "{name}");
+            assert_eq!(*expression, format!("x/$({name})"));
+            assert_eq!(variables[0].value.as_deref(), Some(value));
+        }
     }
 }

@@ -3,7 +3,7 @@
 pub mod access;
 pub mod directories;
 pub mod new_volumes;
-mod sub_path_expr;
+pub mod sub_path_expr;
 pub mod target;
 pub mod volumes;
 

@@ -43,15 +43,39 @@ fn is_portable(variable: &EnvVar) -> bool {
 /// The names in `$(NAME)`, each once, in order; `$$` stands for a dollar sign.
 fn references(expression: &str) -> BTreeSet<&str> {
     let mut names = BTreeSet::new();
+    renamed(expression, |name| {
+        names.insert(name);
+        String::new()
+    });
+    names
+}
+
+/// The same expression with other names for its variables.
+pub fn renamed<'e>(expression: &'e str, mut rename: impl FnMut(&'e str) -> String) -> String {
+    let mut text = String::with_capacity(expression.len());
     let mut rest = expression;
     while let Some(at) = rest.find('$') {
+        text.push_str(&rest[..=at]);
         rest = &rest[at + 1..];
         if let Some(after) = rest.strip_prefix('$') {
+            text.push('$');
             rest = after;
         } else if let Some((name, after)) = rest.strip_prefix('(').and_then(|inner| inner.split_once(')')) {
-            names.insert(name);
+            text.extend(["(", &rename(name), ")"]);
             rest = after;
         }
     }
-    names
+    text + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_are_renamed() {
+        let renamed = renamed("a/$(B)/$$(C)/$(D)$", |name| format!("X_{name}"));
+        assert_eq!(renamed, "a/$(X_B)/$$(C)/$(X_D)$");
+        assert_eq!(references("a/$(B)/$$(C)/$(D)$(B"), BTreeSet::from(["B", "D"]));
+    }
 }

@@ -68,6 +68,11 @@ pub fn mount(access: &Access) -> String {
     }
 }
 
+/// The name under which an agent has a variable of this container, for the path of a mount.
+pub fn path_variable(container: &str, variable: &str) -> String {
+    format!("TRIBUTARY_PATH_{}", hash(container, variable, 0).to_uppercase())
+}
+
 /// A name to propose for a volume that a pod's author may add.
 pub fn suggested_volume(container: &str, directory: &str, taken: impl Fn(&str) -> bool) -> String {
     // All of them, for a directory that is itself called so: our own volumes must not come upon the one that is proposed.
