@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod rendered_text;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -10,6 +12,8 @@ use tributary_agents::sidecar::{SidecarConfig, SidecarFile, SidecarPod};
 use tributary_agents::{CompileError, compile_sidecar};
 use tributary_crds::annotation::AbsolutePath;
 use tributary_crds::{LoggingPolicySpec, Reason};
+
+use crate::rendered_text::{shape, unescape};
 
 fn spec(sidecar: &Value, outputs: &Value) -> LoggingPolicySpec {
     serde_json::from_value(json!({"agentSidecar": sidecar, "outputs": outputs})).unwrap()
@@ -175,29 +179,6 @@ fn sixteen_files_of_a_pod_with_many_labels_fit_an_annotation() {
         let size: usize = config.documents.iter().map(|document| document.text.len()).sum();
         assert!((1 << 10..64 << 10).contains(&size), "{engine}: {size} bytes");
     }
-}
-
-/// The document with every string taken out.
-fn shape(value: &Value) -> Value {
-    match value {
-        Value::Array(list) => list.iter().map(shape).collect(),
-        Value::Object(map) => map
-            .iter()
-            .map(|(key, value)| (key.clone(), shape(value)))
-            .collect(),
-        Value::String(_) => Value::String(String::new()),
-        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
-    }
-}
-
-/// Reads a string as the collector's configuration reader does: `$$` is a dollar, and `${` would be an expansion.
-fn unescape(text: &Value) -> String {
-    let halves: Vec<&str> = text.as_str().unwrap().split("$$").collect();
-    assert!(
-        halves.iter().all(|half| !half.contains('$')),
-        "{text} would be expanded"
-    );
-    halves.join("$")
 }
 
 /// What a pattern without wildcards stands for.

@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod rendered_text;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tributary_agents::{CompileError, compile, render};
 use tributary_crds::LoggingPolicySpec;
+
+use crate::rendered_text::{shape, unescape};
 
 /// Text that tries to be something else, and any text at all.
 fn text() -> impl Strategy<Value = String> {
@@ -82,29 +86,6 @@ fn spec(engine: &str, texts: &[String]) -> LoggingPolicySpec {
 fn file(engine: &str, name: &str, texts: &[String]) -> Result<Value, CompileError> {
     let config = render(&compile("test", &spec(engine, texts))?)?;
     Ok(serde_saphyr::from_str(&config.files[name]).unwrap())
-}
-
-/// The document with every string taken out.
-fn shape(value: &Value) -> Value {
-    match value {
-        Value::Array(list) => list.iter().map(shape).collect(),
-        Value::Object(map) => map
-            .iter()
-            .map(|(key, value)| (key.clone(), shape(value)))
-            .collect(),
-        Value::String(_) => Value::String(String::new()),
-        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
-    }
-}
-
-/// Reads a string as the collector's configuration reader does: `$$` is a dollar, and `${` would be an expansion.
-fn unescape(text: &Value) -> String {
-    let halves: Vec<&str> = text.as_str().unwrap().split("$$").collect();
-    assert!(
-        halves.iter().all(|half| !half.contains('$')),
-        "{text} would be expanded"
-    );
-    halves.join("$")
 }
 
 /// Reads the string literals of an OTTL statement, which are those of Go.

@@ -5,6 +5,7 @@ mod predicates;
 mod record;
 mod sidecar;
 mod sources;
+mod tail;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -111,8 +112,13 @@ fn service(memory_limit: u64) -> Value {
         "storage.path": format!("{STATE_DIRECTORY}/chunks"),
         "storage.sync": "normal",
         "storage.checksum": "on",
-        "storage.max_chunks_up": sources::chunks_up(memory_limit),
+        "storage.max_chunks_up": chunks_up(memory_limit),
         "storage.backlog.mem_limit": "16M",
         "storage.delete_irrecoverable_chunks": "on",
     })
+}
+
+/// How many chunks, of at most some 2 MB each, may be in memory: a quarter of it.
+fn chunks_up(memory_limit: u64) -> u64 {
+    (memory_limit / 4 / (2 << 20)).max(8)
 }

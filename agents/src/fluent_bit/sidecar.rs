@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use tributary_crds::annotation::{AGENT_CONFIG, AGENT_DATA, AGENT_SCRIPT, AbsolutePath};
 use tributary_crds::auth::SecretKeyRef;
 
-use super::{FILE, PREDICATES, SCRIPT, outputs, predicates, record, service};
+use super::{FILE, PREDICATES, SCRIPT, outputs, predicates, record, service, tail};
 use crate::CompileError;
-use crate::config::{CONFIG_DIRECTORY, STATE_DIRECTORY};
+use crate::config::CONFIG_DIRECTORY;
 use crate::pattern::Dialect;
 use crate::pipeline::Pipeline;
 use crate::sidecar::{SidecarConfig, SidecarDocument, SidecarFile, SidecarPod};
@@ -21,6 +21,7 @@ const DIALECT: Dialect = Dialect {
     backslash: "\\\\",
     negation: '!',
 };
+
 /// The part of the configuration that only the policy decides.
 #[derive(Clone, Debug)]
 pub struct Sidecar {
@@ -80,29 +81,14 @@ impl Sidecar {
 
     fn input(&self, at: usize, file: &SidecarFile, all: &[SidecarFile]) -> Result<Value, CompileError> {
         check(&file.path)?;
-        Ok(json!({
-            "name": "tail",
-            "alias": format!("file-{at}"),
-            "path": shipping::include(file, DIALECT).join(","),
-            "exclude_path": shipping::exclude(file, all, DIALECT).join(","),
-            "path_key": "file",
-            "tag": format!("kube.file.{at}"),
-            "db": format!("{STATE_DIRECTORY}/tail-{at}.db"),
-            "db.sync": "normal",
-            "db.locking": "on",
-            // A file is known by its inode, so that it is not read again under the name that rotation gives it.
-            "db.compare_filename": "off",
-            // Files that appear later are read from their beginning in any case.
-            "read_from_head": if file.from_end { "off" } else { "on" },
-            "refresh_interval": "1",
-            "rotate_wait": "30",
-            // One line too long would make the whole file be given up otherwise.
-            "skip_long_lines": "on",
-            "buffer_chunk_size": "64k",
-            "buffer_max_size": "2M",
-            "storage.type": "filesystem",
-            "storage.pause_on_chunks_overlimit": if self.blocks { "on" } else { "off" },
-        }))
+        let mut input = tail::input(&format!("file-{at}"), &format!("tail-{at}.db"), self.blocks);
+        input["path"] = json!(shipping::include(file, DIALECT).join(","));
+        input["exclude_path"] = json!(shipping::exclude(file, all, DIALECT).join(","));
+        input["path_key"] = json!("file");
+        input["tag"] = json!(format!("kube.file.{at}"));
+        // Files that appear later are read from their beginning in any case.
+        input["read_from_head"] = json!(if file.from_end { "off" } else { "on" });
+        Ok(input)
     }
 
     fn data(&self, pod: &SidecarPod) -> String {

@@ -70,8 +70,7 @@ const IDENTITY: [(&str, &str); 5] = [
     ("restarts", "k8s.container.restart_count"),
 ];
 
-/// Gives what the receiver read from the path its proper name, names the node, and gives a record without a time of its own
-/// the time at which it was read.
+/// Gives what the receiver read from the path its proper name, and names the node. See also [`standard_record`].
 pub fn identify() -> Value {
     let attribute = |key: &str| format!("resource.attributes[{}]", ottl::literal(key));
     let mut of_resource = Vec::new();
@@ -97,26 +96,17 @@ pub fn identify() -> Value {
         "set({}, \"${{env:K8S_NODE_NAME}}\")",
         attribute("k8s.node.name")
     ));
-    json!({
-        "error_mode": "ignore",
-        "log_statements": [
-            {"context": "resource", "statements": of_resource},
-            {
-                "context": "log",
-                "statements": [
-                    "set(log.time, log.observed_time) where log.time_unix_nano == 0",
-                    // A record that is delivered twice is then the same to the byte, so that Loki keeps it once.
-                    "set(log.observed_time, log.time)",
-                    "set(log.attributes[\"log.iostream\"], log.attributes[\"stream\"])",
-                    "keep_keys(log.attributes, [\"log.iostream\"])",
-                ],
-            },
+    standard_record(
+        &of_resource,
+        &[
+            "set(log.attributes[\"log.iostream\"], log.attributes[\"stream\"])",
+            "keep_keys(log.attributes, [\"log.iostream\"])",
         ],
-    })
+    )
 }
 
 /// Names the pod that the collector runs in, by what Kubernetes says about it, and the file that a line comes from, by what the
-/// receiver left in the attributes.
+/// receiver left in the attributes. See also [`standard_record`].
 pub fn identify_pod() -> Value {
     let of_resource: Vec<String> = [
         ("k8s.namespace.name", "POD_NAMESPACE"),
@@ -130,19 +120,29 @@ pub fn identify_pod() -> Value {
         format!("set(resource.attributes[\"{attribute}\"], \"${{env:{variable}}}\")")
     })
     .collect();
+    standard_record(
+        &of_resource,
+        &[
+            "set(log.attributes[\"log.file.path\"], Concat([log.attributes[\"directory\"], log.attributes[\"log.file.name\"]], \"\")) where log.attributes[\"directory\"] != nil",
+            "keep_keys(log.attributes, [\"log.file.path\"])",
+        ],
+    )
+}
+
+/// Applies statements to the resource, then to each of its log records. A record without a time of its own gets the time at
+/// which it was read.
+fn standard_record(of_resource: &[String], of_log: &[&str]) -> Value {
+    let of_time = [
+        "set(log.time, log.observed_time) where log.time_unix_nano == 0",
+        // A record that is delivered twice is then the same to the byte, so that Loki keeps it once.
+        "set(log.observed_time, log.time)",
+    ];
+    let of_log = [&of_time, of_log].concat();
     json!({
         "error_mode": "ignore",
         "log_statements": [
             {"context": "resource", "statements": of_resource},
-            {
-                "context": "log",
-                "statements": [
-                    "set(log.time, log.observed_time) where log.time_unix_nano == 0",
-                    "set(log.observed_time, log.time)",
-                    "set(log.attributes[\"log.file.path\"], Concat([log.attributes[\"directory\"], log.attributes[\"log.file.name\"]], \"\")) where log.attributes[\"directory\"] != nil",
-                    "keep_keys(log.attributes, [\"log.file.path\"])",
-                ],
-            },
+            {"context": "log", "statements": of_log},
         ],
     })
 }

@@ -26,6 +26,7 @@ const DIALECT: Dialect = Dialect {
     backslash: "[\\\\]",
     negation: '^',
 };
+
 /// The part of the configuration that only the policy decides.
 #[derive(Clone, Debug)]
 pub struct Sidecar {
