@@ -1,10 +1,10 @@
 //! Applications that push for themselves: what their containers really see.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
+use crate::deployment::Deployment;
 use crate::stage::Stage;
 
 const MANIFEST: &str = r"
@@ -21,18 +21,11 @@ spec:
 ";
 
 /// The second container has its own protocol, and a name for itself that uses what it is given.
-const DEPLOYMENT: &str = r"
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: cart, namespace: pushing}
-spec:
-  selector: {matchLabels: {app: cart}}
-  template:
-    metadata:
-      labels: {app: cart, app.kubernetes.io/name: shop-cart}
-      annotations: {tributary.dev/direct: 'true'}
-    spec:
-      terminationGracePeriodSeconds: 1
+const CART: Deployment<'_> = Deployment {
+    namespace: "pushing",
+    name: "cart",
+    metadata: "{labels: {app: cart, app.kubernetes.io/name: shop-cart}, annotations: {tributary.dev/direct: 'true'}}",
+    spec: r"
       containers:
       - {name: app, image: 'busybox:1.28', args: [sleep, '600']}
       - name: worker
@@ -42,28 +35,12 @@ spec:
         - {name: OTEL_EXPORTER_OTLP_PROTOCOL, value: http/json}
         - {name: OTEL_SERVICE_NAME, value: worker-of-$(TRIBUTARY_POD_NAME)}
         - {name: OWN, value: kept}
-";
+",
+};
 
 pub fn environment(stage: &Stage) -> anyhow::Result<()> {
     stage.apply(MANIFEST)?;
-    stage.eventually("the webhook knows the policy", Duration::from_secs(30), || {
-        stage.apply(DEPLOYMENT)?;
-        let words =
-            "-n pushing get pod -l app=cart -o jsonpath={.items[*].metadata.labels.tributary\\.dev/direct}";
-        let policies = stage.kubectl(words)?;
-        if policies != "pushing" {
-            stage.kubectl("-n pushing delete deployment cart --cascade=foreground --timeout=20s")?;
-        }
-        ensure!(policies == "pushing", "its pods are served by {policies:?}");
-        Ok(())
-    })?;
-    stage
-        .kubectl("-n pushing wait --for=condition=Ready pod -l app=cart --timeout=60s")
-        .with_context(|| {
-            stage
-                .kubectl("-n pushing describe pod -l app=cart")
-                .unwrap_or_default()
-        })?;
+    CART.until_served(stage, "tributary.dev/direct")?;
     let field = |path: &str| {
         stage.kubectl(&format!(
             "-n pushing get pod -l app=cart -o jsonpath={{.items[0].{path}}}"
@@ -121,18 +98,20 @@ pub fn environment(stage: &Stage) -> anyhow::Result<()> {
 /// What a process of the container sees.
 fn variables(stage: &Stage, container: &str) -> anyhow::Result<BTreeMap<String, String>> {
     let printed = stage.kubectl(&format!("-n pushing exec deployment/cart -c {container} -- env"))?;
-    let pairs = printed.lines().filter_map(|line| line.split_once('='));
-    Ok(pairs
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect())
+    Ok(pairs(printed.lines()))
 }
 
 fn attributes(variables: &BTreeMap<String, String>) -> anyhow::Result<BTreeMap<String, String>> {
     let attributes = variables
         .get("OTEL_RESOURCE_ATTRIBUTES")
         .context("OTEL_RESOURCE_ATTRIBUTES is not set")?;
-    let pairs = attributes.split(',').filter_map(|pair| pair.split_once('='));
-    Ok(pairs
+    Ok(pairs(attributes.split(',')))
+}
+
+/// What stands before and after the first `=` of each part that has one.
+fn pairs<'p>(parts: impl Iterator<Item = &'p str>) -> BTreeMap<String, String> {
+    let pairs = parts.filter_map(|part| part.split_once('='));
+    pairs
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect())
+        .collect()
 }

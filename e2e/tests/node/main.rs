@@ -2,6 +2,7 @@
 //!
 //! One cluster serves all tests, one after the other. Arguments select tests by name, as with `cargo test`.
 
+mod deployment;
 mod direct;
 mod faults;
 mod messages;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
+use crate::deployment::Deployment;
 use crate::stage::Stage;
 
 /// How long the operator may take to look at pods.
@@ -27,40 +28,24 @@ spec:
     )
 }
 
-const DEPLOYMENT: &str = r"
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, namespace: renewed}
-spec:
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata:
-      labels: {app: web}
-      annotations: {tributary.dev/ship: /logs/run.log}
-    spec:
-      terminationGracePeriodSeconds: 1
+const WEB: Deployment<'_> = Deployment {
+    namespace: "renewed",
+    name: "web",
+    metadata: "{labels: {app: web}, annotations: {tributary.dev/ship: /logs/run.log}}",
+    spec: r"
       containers:
       - name: app
         image: busybox:1.28
         args: [/bin/sh, -c, 'i=0; while true; do echo $i: new >> /logs/run.log; i=$((i+1)); sleep 1; done']
         volumeMounts: [{name: logs, mountPath: /logs}]
       volumes: [{name: logs, emptyDir: {}}]
-";
+",
+};
 
 pub fn outdated(stage: &Stage) -> anyhow::Result<()> {
     stage.kubectl("create namespace renewed")?;
     stage.apply(&policy("64Mi"))?;
-    stage.eventually("a pod with an agent", PATIENCE, || {
-        // The webhook sees a policy a moment after the API server has it.
-        stage.apply(DEPLOYMENT)?;
-        stage.kubectl("-n renewed rollout status deployment/web --timeout=60s")?;
-        let served = stage.kubectl("-n renewed get pod -l tributary.dev/agent=renewed -o name")?;
-        if served.is_empty() {
-            stage.kubectl("-n renewed delete deployment web --cascade=foreground")?;
-        }
-        ensure!(!served.is_empty(), "the webhook did not serve the pod");
-        Ok(())
-    })?;
+    WEB.until_served(stage, "tributary.dev/agent")?;
     status_says(stage, &[("agent", 1), ("outdated", 0)])?;
     stage.apply(&policy("32Mi"))?;
     let status = status_says(stage, &[("agent", 1), ("outdated", 1)])?;
