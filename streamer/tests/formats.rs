@@ -3,16 +3,19 @@
 // A test fails by a panic, wherever it is.
 #![allow(clippy::unwrap_used)]
 
+mod log_file;
+
 use std::ffi::OsStr;
-use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
 use serde_json::Value;
+
+use crate::log_file::{append, truncate};
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -119,14 +122,6 @@ impl Drop for Streamer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn append(path: &Path) -> File {
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(path)
-        .expect("a file")
 }
 
 fn scratch() -> (tempfile::TempDir, PathBuf) {
@@ -369,7 +364,7 @@ fn a_busy_file_leaves_others_their_turns() {
         &["--prefix"],
         &["--format=json", "--multiline=/^[hx]/"],
     ] {
-        append(&quiet).set_len(0).unwrap();
+        truncate(&quiet);
         let streamer = Streamer::start(options, [&busy, &quiet]);
         assert!(streamer.next_text().contains("xxx"));
         append(&quiet).write_all(b"hello\nhow are you\n").unwrap();

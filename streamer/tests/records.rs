@@ -6,13 +6,14 @@
 // A test fails by a panic, wherever it is.
 #![allow(clippy::unwrap_used)]
 
-use std::cell::RefCell;
+mod log_file;
+mod sink;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -21,6 +22,9 @@ use tributary_streamer::format::Format;
 use tributary_streamer::multiline::{Multiline, Rules};
 use tributary_streamer::report::Reporter;
 use tributary_streamer::tail::Tailer;
+
+use crate::log_file::{append, truncate};
+use crate::sink::Sink;
 
 const FLUSH: Duration = Duration::from_secs(1);
 const FILES: usize = 2;
@@ -92,19 +96,6 @@ fn rules() -> impl Strategy<Value = Option<Rules>> {
     ]
 }
 
-#[derive(Clone, Default)]
-struct Sink(Rc<RefCell<Vec<u8>>>);
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// One name, and what was written under it.
 struct Written {
     path: PathBuf,
@@ -169,10 +160,6 @@ impl Written {
     }
 }
 
-fn append(path: &Path) -> File {
-    OpenOptions::new().append(true).create(true).open(path).unwrap()
-}
-
 struct World {
     directory: tempfile::TempDir,
     format: Format,
@@ -199,6 +186,11 @@ impl World {
         world
     }
 
+    /// What has come out, without its first `skipped` bytes.
+    fn printed_after(&self, skipped: usize) -> String {
+        String::from_utf8(self.output.printed()[skipped..].to_vec()).unwrap()
+    }
+
     fn tick(&mut self, milliseconds: u64) {
         self.now += Duration::from_millis(milliseconds);
         self.tailer.look(self.now);
@@ -215,12 +207,7 @@ impl World {
                 self.tick(1);
                 self.files[*file].rotate(|from, to| {
                     std::fs::copy(from, to).unwrap();
-                    OpenOptions::new()
-                        .write(true)
-                        .open(from)
-                        .unwrap()
-                        .set_len(0)
-                        .unwrap();
+                    truncate(from);
                 });
                 self.tick(1);
             }
@@ -242,7 +229,7 @@ impl World {
         }
         self.tailer.last_look(self.now);
         while self.tailer.drain_round(self.now).unwrap() {}
-        String::from_utf8(self.output.0.borrow().clone()).unwrap()
+        self.printed_after(0)
     }
 }
 
@@ -324,14 +311,14 @@ fn a_record_leaves_after_silence_and_not_before() {
         world.apply(&Step::Write(0, usize::MAX));
         world.tick(wait);
         world.tick(900);
-        world.output.0.borrow().len()
+        world.output.printed().len()
     };
     let before = say(0, 1);
     // An exception, and a frame that comes when the silence is almost over and is seen when it would be over.
     assert_eq!(say(4, 1), before);
     assert_eq!(say(5, 150), before, "too early");
     world.tick(100);
-    let output = String::from_utf8(world.output.0.borrow().clone()).unwrap();
+    let output = world.printed_after(0);
     assert!(
         output.ends_with("boom\\n\\tat com.example.Shop.order(Shop.java:42)\"}\n"),
         "{output}"
@@ -343,7 +330,7 @@ fn a_record_leaves_after_silence_and_not_before() {
         world.apply(&Step::Write(0, usize::MAX));
         world.tick(900);
     }
-    let output = String::from_utf8(world.output.0.borrow()[output.len()..].to_vec()).unwrap();
+    let output = world.printed_after(output.len());
     let parts = output.lines().count();
     assert_eq!(parts, 2);
 }
@@ -352,13 +339,13 @@ fn a_record_leaves_after_silence_and_not_before() {
 fn in_parts(format: Format, parts: &[&str]) -> String {
     let mut world = World::new(format);
     world.run(&[Step::Tick(0)]);
-    let before = world.output.0.borrow().len();
+    let before = world.output.printed().len();
     for part in parts {
         world.files[0].file.write_all(part.as_bytes()).unwrap();
         world.tick(1);
         world.tick(1100);
     }
-    String::from_utf8(world.output.0.borrow()[before..].to_vec()).unwrap()
+    world.printed_after(before)
 }
 
 #[test]
@@ -377,7 +364,7 @@ fn the_end_of_a_line_that_has_left_in_part_goes_on_with_it() {
 fn a_line_that_goes_on_in_the_next_file_has_one_prefix() {
     let mut world = World::new(Format::Prefixed);
     world.run(&[Step::Tick(0)]);
-    let before = world.output.0.borrow().len();
+    let before = world.output.printed().len();
     world.files[0].file.write_all(b"one").unwrap();
     world.tick(1);
     world.tick(1100);
@@ -385,7 +372,7 @@ fn a_line_that_goes_on_in_the_next_file_has_one_prefix() {
     std::fs::rename(&path, path.with_extension("log.1")).unwrap();
     append(&path).write_all(b", still one\ntwo\n").unwrap();
     world.tick(1);
-    let output = String::from_utf8(world.output.0.borrow()[before..].to_vec()).unwrap();
+    let output = world.printed_after(before);
     assert_eq!(output, "[/0.log] one, still one\n[/0.log] two\n");
 }
 

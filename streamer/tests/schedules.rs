@@ -6,11 +6,14 @@
 // A test fails by a panic, wherever it is.
 #![allow(clippy::unwrap_used)]
 
+mod log_file;
+mod sink;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -20,6 +23,9 @@ use tributary_streamer::arguments::{Existing, Options};
 use tributary_streamer::format::Format;
 use tributary_streamer::report::Reporter;
 use tributary_streamer::tail::{RENAMED_QUIET, Tailer};
+
+use crate::log_file::{append, truncate};
+use crate::sink::Sink;
 
 /// Rotated files kept.
 const KEPT: usize = 3;
@@ -74,19 +80,6 @@ struct Content {
 }
 
 type Shared<T> = Rc<RefCell<T>>;
-
-#[derive(Clone, Default)]
-struct Sink(Shared<Vec<u8>>);
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// The disk, its model, and the tailer.
 struct World {
@@ -170,7 +163,7 @@ impl World {
             Step::Read => self.read(),
             Step::Restart => {
                 // A line that is out in part goes on in another stream: only whole lines can be counted here.
-                if self.output.0.borrow().last().is_some_and(|&byte| byte != b'\n') {
+                if self.output.printed().last().is_some_and(|&byte| byte != b'\n') {
                     self.end_line();
                     self.read();
                 }
@@ -218,11 +211,7 @@ impl World {
     fn reopen(&mut self) {
         self.end_line();
         std::fs::create_dir_all(self.directory.path().join("logs")).unwrap();
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(self.path(0))
-            .unwrap();
+        let file = append(&self.path(0));
         self.writer = Some((file, Rc::clone(self.names.entry(0).or_default())));
     }
 
@@ -256,12 +245,7 @@ impl World {
         let truncated = Rc::clone(&self.names[&0]);
         self.rotate(|from, to| {
             std::fs::copy(from, to).unwrap();
-            OpenOptions::new()
-                .write(true)
-                .open(from)
-                .unwrap()
-                .set_len(0)
-                .unwrap();
+            truncate(from);
         });
         // The lines are in the copy now; the tailer has to find that.
         let copy = Content {
@@ -277,12 +261,7 @@ impl World {
         let Some(content) = self.names.get(&0).map(Rc::clone) else {
             return;
         };
-        OpenOptions::new()
-            .write(true)
-            .open(self.path(0))
-            .unwrap()
-            .set_len(0)
-            .unwrap();
+        truncate(&self.path(0));
         self.lose(&content);
     }
 
@@ -337,11 +316,14 @@ impl World {
 
     /// A new process writes to a new stream: a line whose end is gone stays as it is there.
     fn end_cut_line(&mut self) {
-        let mut output = self.output.0.borrow_mut();
-        let text = std::str::from_utf8(&output).unwrap();
-        let last = text.rsplit('\n').next().unwrap_or_default().strip_prefix("line ");
-        if last.is_some_and(|number| !self.required[number.parse::<usize>().unwrap()]) {
-            output.push(b'\n');
+        let is_cut = {
+            let output = self.output.printed();
+            let text = std::str::from_utf8(&output).unwrap();
+            let last = text.rsplit('\n').next().unwrap_or_default().strip_prefix("line ");
+            last.is_some_and(|number| !self.required[number.parse::<usize>().unwrap()])
+        };
+        if is_cut {
+            self.output.write_all(b"\n").unwrap();
         }
     }
 
@@ -352,7 +334,7 @@ impl World {
         tailer.last_look(self.now);
         while tailer.drain_round(self.now).unwrap() {}
 
-        let output = self.output.0.borrow();
+        let output = self.output.printed();
         let output = std::str::from_utf8(&output).unwrap();
         let mut seen = vec![0_u32; self.required.len()];
         for line in output.lines() {

@@ -3,13 +3,17 @@
 // A test fails by a panic, wherever it is.
 #![allow(clippy::unwrap_used)]
 
-use std::fs::{File, OpenOptions};
+mod log_file;
+
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
+
+use crate::log_file::{append, truncate};
 
 /// The running program, and what comes out of it.
 struct Streamer {
@@ -183,14 +187,6 @@ impl Writer {
     }
 }
 
-fn append(path: &Path) -> File {
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(path)
-        .expect("a file that can be opened")
-}
-
 fn numbered(path: &Path, number: u32) -> PathBuf {
     PathBuf::from(format!("{}.{number}", path.display()))
 }
@@ -283,12 +279,7 @@ fn copytruncate_under_load_loses_only_what_no_copy_has() {
         std::fs::copy(&file, &copy).expect("a copy");
         shift_names(&file, 20);
         std::fs::rename(&copy, numbered(&file, 1)).expect("a copy");
-        OpenOptions::new()
-            .write(true)
-            .open(&file)
-            .expect("a file")
-            .set_len(0)
-            .expect("a truncation");
+        truncate(&file);
     }
     let written = load.join().expect("a writer");
     let ended = streamer.stop();
