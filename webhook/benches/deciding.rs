@@ -4,13 +4,18 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use mimalloc::MiMalloc;
 use tributary_crds::selection::Labels;
 use tributary_webhook::limits::NO_LIMITS;
 use tributary_webhook::policies::{Namespace, PolicyIndex, StoredPolicy};
 use tributary_webhook::review::{self, Request};
-use tributary_webhook::{Config, inject};
+use tributary_webhook::{Config, decide, inject};
 use tributary_webhook_load::cluster::{self, Size};
 use tributary_webhook_load::review::Review;
+
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// The last of these is a pod of 1,500 environment variables.
 const POD_SIZES: [usize; 3] = [2_000, 12_000, 200_000];
@@ -49,10 +54,8 @@ fn decide(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("webhook");
     for bytes in POD_SIZES {
         let review = Review::of_size(bytes, "shop");
-        let pod = Request::parse(review.body())
-            .expect("it is a review")
-            .pod()
-            .expect("of a pod");
+        let request = Request::parse(review.body()).expect("it is a review");
+        let pod = request.pod().expect("of a pod").get();
         group.throughput(Throughput::Elements(1));
         group.bench_with_input(BenchmarkId::new("inject", bytes), &bytes, |bencher, _| {
             bencher.iter(|| inject(black_box(pod), namespace, &policies, &config));
@@ -62,9 +65,10 @@ fn decide(criterion: &mut Criterion) {
             &bytes,
             |bencher, _| {
                 bencher.iter(|| {
-                    let request = Request::parse(black_box(review.body())).expect("it is a review");
-                    let pod = request.pod().expect("of a pod");
-                    let decision = inject(pod, namespace, &policies, &config).expect("it is a pod");
+                    let body = black_box(review.body());
+                    let request = Request::parse_with_pod(body).expect("it is a review of a pod");
+                    let pod = request.pod().expect("to be created");
+                    let decision = decide::decide(pod, namespace, &policies, &config);
                     review::answer(&request.uid, &decision.patch, &decision.warnings)
                 });
             },

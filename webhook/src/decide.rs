@@ -1,6 +1,5 @@
 //! What to do with a pod: the patterns that it asks for, each under its policy, and what is said about it.
 
-use json_patch::Patch;
 use tributary_crds::selection::Labels;
 use tributary_crds::{Reason, annotation};
 
@@ -10,7 +9,7 @@ use crate::explain::{Finding, InjectionResult};
 use crate::files::new_volumes::NewVolume;
 use crate::files::{self, Request};
 use crate::options::{self, LeftAlone, Options};
-use crate::patch::PatchBuilder;
+use crate::patch::{Patch, PatchBuilder};
 use crate::pod::{DEFAULT_CONTAINER, Pod, PodError};
 use crate::policies::{Chosen, Namespace, PolicyIndex};
 use crate::sidecar::fitting::Fitting;
@@ -66,16 +65,20 @@ pub fn inject(
     policies: &PolicyIndex,
     config: &Config,
 ) -> Result<Decision, PodError> {
-    let pod = Pod::parse(pod_json)?;
-    let asks = Asks::read(&pod);
+    Ok(decide(&Pod::parse(pod_json)?, namespace, policies, config))
+}
+
+/// Decides about a pod that was read.
+pub fn decide(pod: &Pod<'_>, namespace: Namespace<'_>, policies: &PolicyIndex, config: &Config) -> Decision {
+    let asks = Asks::read(pod);
     if asks.is_empty() {
-        return Ok(Decision::not_asked(&pod));
+        return Decision::not_asked(pod);
     }
-    if let Err(alone) = options::gate(&pod, &asks) {
-        return Ok(Decision::left_alone(&pod, alone));
+    if let Err(alone) = options::gate(pod, &asks) {
+        return Decision::left_alone(pod, alone);
     }
-    let options = Options::read(&pod);
-    let mut served = Served::new(&pod, namespace, policies);
+    let options = Options::read(pod);
+    let mut served = Served::new(pod, namespace, policies);
     let stream = served.by::<Streaming, _>(asks.stream);
     let ship = served.by::<Agent, _>(asks.ship);
     let direct = served.by::<Direct, _>(asks.direct);
@@ -91,9 +94,9 @@ pub fn inject(
         create_volumes: create(chosen.block.create_volumes),
     });
     let requests: Vec<Request<'_>> = to_stream.into_iter().chain(to_ship).collect();
-    let (found, mut new_volumes) = files::find(&pod, &requests);
+    let (found, mut new_volumes) = files::find(pod, &requests);
     let mut found = found.into_iter();
-    let mut fitting = Fitting::new(&pod, namespace.limits);
+    let mut fitting = Fitting::new(pod, namespace.limits);
     let streaming = stream.as_ref().and_then(|(_, chosen)| {
         let wanted = found.next()?;
         let image = &config.streamer_image;
@@ -110,15 +113,15 @@ pub fn inject(
     });
     let mut notes: Vec<Finding> = asks.foreign.into_iter().chain(served.refusals).collect();
     notes.extend(options.problems.iter().cloned());
-    Ok(Plan {
-        pod: &pod,
+    Plan {
+        pod,
         notes,
         new_volumes,
         streaming,
         agent,
-        direct: direct.map(|(who, chosen)| direct::Plan::new(&pod, &who, &chosen)),
+        direct: direct.map(|(who, chosen)| direct::Plan::new(pod, &who, &chosen)),
     }
-    .decision())
+    .decision()
 }
 
 /// Finds the policies for what a pod asks for.
@@ -219,18 +222,16 @@ impl Plan<'_> {
             patch.new_volume(volume);
         }
         if let Some(direct) = &self.direct {
-            direct.apply(pod, &mut patch);
+            direct.apply(&mut patch);
         }
         let streams = self.streaming.as_ref().is_some_and(streaming::Plan::has_sidecars);
         let ships = self.agent.as_ref().is_some_and(agent::Plan::has_sidecar);
         if let Some(agent) = &self.agent {
-            agent.apply(pod, &mut patch);
+            agent.apply(&mut patch);
         }
-        let added = self
-            .streaming
-            .map_or(0, |streaming| streaming.apply(pod, &mut patch));
+        let added = self.streaming.map_or(0, |streaming| streaming.apply(&mut patch));
         if let Some((index, container)) = self.agent.and_then(|agent| agent.addition(pod, added)) {
-            patch.init_container(index, container);
+            patch.init_container(index, &container);
         }
         if streams || ships {
             name_default_container(&mut patch, pod);
@@ -302,10 +303,10 @@ impl Decision {
 }
 
 /// Sets the result, unless the pod carries it already or it would make the pod too large; the warnings say the same.
-fn annotate_result(patch: &mut PatchBuilder, pod: &Pod<'_>, result: &InjectionResult) {
+fn annotate_result(patch: &mut PatchBuilder<'_>, pod: &Pod<'_>, result: &InjectionResult) {
     let value = result.to_annotation();
     let ours = annotation::RESULT.len() + value.len();
-    if pod.annotation(annotation::RESULT) != Some(&value)
+    if pod.annotation(annotation::RESULT) != Some(value.as_str())
         && patch.annotation_bytes() + ours <= MAX_ANNOTATIONS
     {
         patch.annotation(annotation::RESULT, &value);
@@ -313,7 +314,7 @@ fn annotate_result(patch: &mut PatchBuilder, pod: &Pod<'_>, result: &InjectionRe
 }
 
 /// Keeps `kubectl logs` and `kubectl exec` on the application, now that it is not alone.
-fn name_default_container(patch: &mut PatchBuilder, pod: &Pod<'_>) {
+fn name_default_container(patch: &mut PatchBuilder<'_>, pod: &Pod<'_>) {
     let first = pod.spec.containers.first();
     if let Some(first) = first.filter(|_| pod.annotation(DEFAULT_CONTAINER).is_none()) {
         patch.annotation(DEFAULT_CONTAINER, &first.name);

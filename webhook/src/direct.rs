@@ -156,7 +156,7 @@ impl<'p> Plan<'p> {
         let containers = self
             .served
             .iter()
-            .map(|(container, _)| container.container.name.clone());
+            .map(|(container, _)| container.container.name.to_string());
         self.serves().then(|| DirectResult {
             policy: self.policy.to_owned(),
             containers: containers.collect(),
@@ -164,15 +164,15 @@ impl<'p> Plan<'p> {
     }
 
     /// Makes the changes. Call it before containers are inserted, which shifts indices.
-    pub fn apply(&self, pod: &Pod<'_>, patch: &mut PatchBuilder) {
+    pub fn apply(&self, patch: &mut PatchBuilder<'_>) {
         for (container, added) in &self.served {
             // First, because a variable may only use those before it, and ours are for the application's own to use.
             for (index, variable) in added.iter().enumerate() {
-                patch.env(*container, index, json!(variable));
+                patch.env(*container, index, variable);
             }
         }
         if self.serves() {
-            patch.label_unless_equal(pod, label::DIRECT, self.policy);
+            patch.label_unless_equal(label::DIRECT, self.policy);
         }
     }
 }
@@ -278,8 +278,8 @@ mod tests {
         };
         let plan = Plan::new(&pod, who, &chosen);
         let mut patch = PatchBuilder::new(&pod);
-        plan.apply(&pod, &mut patch);
-        json_patch::patch(&mut json, &patch.build()).unwrap();
+        plan.apply(&mut patch);
+        json_patch::patch(&mut json, &patch.build().operations()).unwrap();
         (json, plan.notes.iter().map(|note| note.reason).collect())
     }
 

@@ -10,7 +10,6 @@ use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use json_patch::Patch;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tributary_crds::Reason;
 
@@ -19,9 +18,10 @@ use crate::decide::{self, Config, Decision, Outcome};
 use crate::explain::Finding;
 use crate::lifecycle::Phase;
 use crate::metrics::{Metrics, ReviewOutcome};
-use crate::pod::PodError;
+use crate::patch::Patch;
+use crate::pod::{Pod, PodError};
 use crate::policies::Namespace;
-use crate::review;
+use crate::review::{self, Request as Review, ReviewError};
 use crate::templates::TemplateError;
 
 /// The path that is registered for pods.
@@ -109,10 +109,10 @@ enum Subject {
 }
 
 impl Subject {
-    /// The pod to decide about, or why there is none.
-    fn pod<'a>(self, review: &review::Request<'a>) -> Result<Cow<'a, str>, Finding> {
+    /// The JSON of the pod to decide about, or why there is none.
+    fn pod<'a>(self, review: &Review<'a>) -> Result<Cow<'a, str>, Finding> {
         match self {
-            Self::Pod => review.pod().map(Cow::Borrowed),
+            Self::Pod => review.pod().map(|pod| Cow::Borrowed(pod.get())),
             Self::Template => {
                 let (workload, json) = review.workload()?;
                 workload.pod(json).map_err(|error| no_template(&error))
@@ -153,7 +153,7 @@ impl Endpoint {
         request: Request,
         subject: Subject,
         started: Instant,
-    ) -> Result<Vec<u8>, Response> {
+    ) -> Result<String, Response> {
         if !is_json(request.headers()) {
             let problem = "send Content-Type: application/json\n";
             return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, problem).into_response());
@@ -162,16 +162,13 @@ impl Endpoint {
         let (body, _room) = tokio::time::timeout(self.limits.body_time, self.body(request))
             .await
             .map_err(|_| (StatusCode::REQUEST_TIMEOUT, "the body took too long\n").into_response())??;
-        let review = review::Request::parse(&body)
-            .map_err(|error| (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response())?;
-        let (outcome, answer) = if slot.is_err() {
-            (ReviewOutcome::Overloaded, Answer::admit(&overloaded(subject)))
+        let reviewed = if slot.is_ok() {
+            self.review(subject, &body).await
         } else {
-            match subject.pod(&review) {
-                Ok(pod) => self.decide(subject, &review, &pod).await,
-                Err(finding) => (ReviewOutcome::Failed, Answer::admit(&finding)),
-            }
+            overload(subject, &body)
         };
+        let Reviewed { uid, outcome, answer } =
+            reviewed.map_err(|error| (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response())?;
         let unchanged = Patch::default();
         let patch = match subject {
             Subject::Pod => {
@@ -184,7 +181,32 @@ impl Endpoint {
                 &unchanged
             }
         };
-        Ok(review::answer(&review.uid, patch, &answer.warnings))
+        Ok(review::answer(&uid, patch, &answer.warnings))
+    }
+
+    async fn review<'b>(&self, subject: Subject, body: &'b [u8]) -> Result<Reviewed<'b>, ReviewError> {
+        // In one pass where all is as it should be. Where it is not, the second way tells what is wrong.
+        if let Subject::Pod = subject
+            && let Ok(review) = Review::parse_with_pod(body)
+        {
+            let answer = match review.pod() {
+                Ok(pod) => self.decide(subject, review.namespace.as_deref(), pod).await,
+                Err(finding) => (ReviewOutcome::Failed, Answer::admit(&finding)),
+            };
+            return Ok(Reviewed::new(review.uid, answer));
+        }
+        let review = Review::parse(body)?;
+        let answer = match subject.pod(&review) {
+            Ok(json) => match Pod::parse(&json) {
+                Ok(pod) => self.decide(subject, review.namespace.as_deref(), &pod).await,
+                Err(error) => {
+                    tracing::error!(namespace = review.namespace.as_deref(), ?subject, %error, "a pod was admitted as it was");
+                    (ReviewOutcome::Failed, Answer::admit(&unreadable(&error)))
+                }
+            },
+            Err(finding) => (ReviewOutcome::Failed, Answer::admit(&finding)),
+        };
+        Ok(Reviewed::new(review.uid, answer))
     }
 
     /// Reads a body when there is room for all of it. The room is free again when what is returned is dropped.
@@ -208,10 +230,10 @@ impl Endpoint {
     async fn decide(
         &self,
         subject: Subject,
-        review: &review::Request<'_>,
-        pod: &str,
+        namespace: Option<&str>,
+        pod: &Pod<'_>,
     ) -> (ReviewOutcome, Answer) {
-        let name = review.namespace.as_ref().map_or("", Cow::as_ref);
+        let name = namespace.unwrap_or_default();
         let labels = self.state.labels_of(name).await;
         let limits = self.state.limits_of(name);
         let namespace = Namespace {
@@ -219,17 +241,19 @@ impl Endpoint {
             labels: &labels,
             limits: &limits,
         };
-        match decide::inject(pod, namespace, &self.state.policies(), &self.config) {
-            Ok(decision) => {
-                log(subject, name, &decision);
-                (ReviewOutcome::Decided(decision.outcome), decision.into())
-            }
-            Err(error) => {
-                tracing::error!(namespace = name, ?subject, %error, "a pod was admitted as it was");
-                (ReviewOutcome::Failed, Answer::admit(&unreadable(&error)))
-            }
-        }
+        let decision = decide::decide(pod, namespace, &self.state.policies(), &self.config);
+        log(subject, name, &decision);
+        (ReviewOutcome::Decided(decision.outcome), decision.into())
     }
+}
+
+/// A review that there is no time for.
+fn overload(subject: Subject, body: &[u8]) -> Result<Reviewed<'_>, ReviewError> {
+    let answer = Answer::admit(&overloaded(subject));
+    Ok(Reviewed::new(
+        Review::parse(body)?.uid,
+        (ReviewOutcome::Overloaded, answer),
+    ))
 }
 
 /// What was done, pods say themselves; a line for each is for `debug`, because writing it takes a noticeable part of a review's time.
@@ -244,6 +268,20 @@ fn log(subject: Subject, namespace: &str, decision: &Decision) {
         tracing::info!(namespace, ?subject, %pod, ?outcome, ?reasons, "reviewed");
     } else {
         tracing::debug!(namespace, ?subject, %pod, ?outcome, ?reasons, "reviewed");
+    }
+}
+
+/// A review, what came of it, and its answer.
+struct Reviewed<'b> {
+    /// What the answer refers to.
+    uid: Cow<'b, str>,
+    outcome: ReviewOutcome,
+    answer: Answer,
+}
+
+impl<'b> Reviewed<'b> {
+    fn new(uid: Cow<'b, str>, (outcome, answer): (ReviewOutcome, Answer)) -> Self {
+        Self { uid, outcome, answer }
     }
 }
 

@@ -20,7 +20,7 @@ pub mod lifecycle;
 pub mod limits;
 pub mod metrics;
 mod options;
-mod patch;
+pub mod patch;
 pub mod pod;
 pub mod policies;
 pub mod review;
@@ -29,6 +29,7 @@ pub mod server;
 mod sidecar;
 mod streaming;
 pub mod templates;
+pub mod text;
 pub mod tls;
 mod watches;
 

@@ -10,8 +10,11 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use tributary_agents::config::CONFIG_DIRECTORY;
+use tributary_crds::selection::Labels;
 
+use crate::limits::amounts::{Amounts, RequestsAndLimits};
 use crate::sidecar::{AGENT, STREAMER};
+use crate::text::Text;
 
 /// Which container `kubectl logs` and `kubectl exec` take when none is named.
 pub const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
@@ -28,8 +31,8 @@ pub struct PodError(#[from] serde_json::Error);
 #[derive(Debug, Deserialize)]
 pub struct Pod<'a> {
     /// Its metadata.
-    #[serde(default)]
-    pub metadata: Metadata,
+    #[serde(borrow, default)]
+    pub metadata: Metadata<'a>,
     /// Its specification.
     #[serde(borrow)]
     pub spec: Spec<'a>,
@@ -38,26 +41,28 @@ pub struct Pod<'a> {
 /// A pod's metadata. On CREATE the name is often still empty.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Metadata {
+pub struct Metadata<'a> {
     /// The name, if its author chose it.
-    pub name: Option<String>,
+    #[serde(borrow)]
+    pub name: Option<Text<'a>>,
     /// The prefix of a name that the API server will make.
-    pub generate_name: Option<String>,
+    pub generate_name: Option<Text<'a>>,
     /// Annotations; `None` when the pod has no such object, so that one must be made.
-    pub annotations: Option<BTreeMap<String, String>>,
+    pub annotations: Option<BTreeMap<Text<'a>, Text<'a>>>,
     /// Labels, likewise.
-    pub labels: Option<BTreeMap<String, String>>,
+    pub labels: Option<Labels>,
     /// Who made the pod.
-    pub owner_references: Option<Vec<OwnerReference>>,
+    pub owner_references: Option<Vec<OwnerReference<'a>>>,
 }
 
 /// Who made a pod.
 #[derive(Debug, Deserialize)]
-pub struct OwnerReference {
+pub struct OwnerReference<'a> {
     /// Such as `ReplicaSet`.
-    pub kind: String,
+    #[serde(borrow)]
+    pub kind: Text<'a>,
     /// The owner's name.
-    pub name: String,
+    pub name: Text<'a>,
 }
 
 /// A pod's specification.
@@ -71,23 +76,27 @@ pub struct Spec<'a> {
     #[serde(borrow)]
     pub init_containers: Option<Vec<Container<'a>>>,
     /// Volumes.
-    pub volumes: Option<Vec<Volume>>,
+    #[serde(borrow)]
+    pub volumes: Option<Vec<Volume<'a>>>,
     /// What holds for every container that does not say otherwise.
     pub security_context: Option<SecurityContext>,
     /// The operating system that the pod is for.
-    pub os: Option<Os>,
+    #[serde(borrow)]
+    pub os: Option<Os<'a>>,
     /// Labels that its node must have.
-    pub node_selector: Option<BTreeMap<String, String>>,
+    #[serde(borrow)]
+    pub node_selector: Option<BTreeMap<Text<'a>, Text<'a>>>,
     /// Resources of the pod as a whole (Kubernetes 1.32 and later).
-    pub resources: Option<ContainerResources>,
+    pub resources: Option<RequestsAndLimits>,
     /// What the runtime itself takes, on top of what the containers ask for.
-    pub overhead: Option<BTreeMap<String, Amount>>,
+    pub overhead: Option<Amounts>,
     /// How long it may run.
     pub active_deadline_seconds: Option<i64>,
     /// How long its end may take.
     pub termination_grace_period_seconds: Option<i64>,
     /// How important it is.
-    pub priority_class_name: Option<String>,
+    #[serde(borrow)]
+    pub priority_class_name: Option<Text<'a>>,
     /// Where it may run, read only when a quota depends on it.
     #[serde(borrow)]
     pub affinity: Option<&'a RawValue>,
@@ -95,9 +104,10 @@ pub struct Spec<'a> {
 
 /// The operating system of a pod.
 #[derive(Debug, Deserialize)]
-pub struct Os {
+pub struct Os<'a> {
     /// `linux` or `windows`.
-    pub name: String,
+    #[serde(borrow)]
+    pub name: Text<'a>,
 }
 
 /// A container of any kind.
@@ -105,13 +115,17 @@ pub struct Os {
 #[serde(rename_all = "camelCase")]
 pub struct Container<'a> {
     /// Its name, unique in the pod. Pods that lack one are not read: the API server refuses them, in words of its own.
-    pub name: String,
+    #[serde(borrow)]
+    pub name: Text<'a>,
     /// The entry point, if it is not the image's.
-    pub command: Option<Vec<String>>,
+    #[serde(borrow)]
+    pub command: Option<Vec<Text<'a>>>,
     /// `Always` makes an init container a native sidecar.
-    pub restart_policy: Option<String>,
+    #[serde(borrow)]
+    pub restart_policy: Option<Text<'a>>,
     /// Where volumes appear in it.
-    pub volume_mounts: Option<Vec<Mount>>,
+    #[serde(borrow)]
+    pub volume_mounts: Option<Vec<Mount<'a>>>,
     /// Environment variables, read only when a `subPathExpr` needs them: pods with thousands exist.
     #[serde(borrow)]
     pub env: Option<&'a RawValue>,
@@ -120,26 +134,7 @@ pub struct Container<'a> {
     /// Whom it runs as.
     pub security_context: Option<SecurityContext>,
     /// CPU, memory and disk.
-    pub resources: Option<ContainerResources>,
-}
-
-/// What is asked for and allowed, as quantities by resource.
-#[derive(Debug, Default, Deserialize)]
-pub struct ContainerResources {
-    /// What the scheduler reserves.
-    pub requests: Option<BTreeMap<String, Amount>>,
-    /// What may be used at most.
-    pub limits: Option<BTreeMap<String, Amount>>,
-}
-
-/// A quantity: the API server writes text, people write numbers too.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub enum Amount {
-    /// `"100m"`
-    Text(String),
-    /// `2`
-    Number(serde_json::Number),
+    pub resources: Option<RequestsAndLimits>,
 }
 
 /// The part of a security context that a pod and its containers share.
@@ -157,15 +152,19 @@ pub struct SecurityContext {
 /// Where a volume appears in a container.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Mount {
+pub struct Mount<'a> {
     /// The volume.
-    pub name: String,
+    #[serde(borrow)]
+    pub name: Text<'a>,
     /// Where the container sees it.
-    pub mount_path: String,
+    #[serde(borrow)]
+    pub mount_path: Text<'a>,
     /// The part of the volume that is mounted.
-    pub sub_path: Option<String>,
+    #[serde(borrow)]
+    pub sub_path: Option<Text<'a>>,
     /// The same with `$(VARIABLES)` of the container.
-    pub sub_path_expr: Option<String>,
+    #[serde(borrow)]
+    pub sub_path_expr: Option<Text<'a>>,
     /// Whether the container may write to it.
     pub read_only: Option<bool>,
 }
@@ -173,16 +172,18 @@ pub struct Mount {
 /// A volume: its name, and what kind it is as far as that matters here.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Volume {
+pub struct Volume<'a> {
     /// Its name, unique in the pod.
-    pub name: String,
+    #[serde(borrow)]
+    pub name: Text<'a>,
     empty_dir: Option<IgnoredAny>,
     ephemeral: Option<IgnoredAny>,
     config_map: Option<IgnoredAny>,
     secret: Option<IgnoredAny>,
     projected: Option<IgnoredAny>,
     #[serde(rename = "downwardAPI")]
-    downward_api: Option<DownwardApi>,
+    #[serde(borrow)]
+    downward_api: Option<DownwardApi<'a>>,
     image: Option<IgnoredAny>,
     csi: Option<Access>,
     nfs: Option<Access>,
@@ -191,22 +192,26 @@ pub struct Volume {
 
 /// A volume that shows fields of the pod.
 #[derive(Debug, Deserialize)]
-struct DownwardApi {
-    items: Option<Vec<DownwardItem>>,
+struct DownwardApi<'a> {
+    #[serde(borrow)]
+    items: Option<Vec<DownwardItem<'a>>>,
 }
 
 /// A field of the pod, as a file.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct DownwardItem {
-    path: Option<String>,
-    field_ref: Option<FieldRef>,
+struct DownwardItem<'a> {
+    #[serde(borrow)]
+    path: Option<Text<'a>>,
+    #[serde(borrow)]
+    field_ref: Option<FieldRef<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct FieldRef {
-    field_path: Option<String>,
+struct FieldRef<'a> {
+    #[serde(borrow)]
+    field_path: Option<Text<'a>>,
 }
 
 /// How a volume may be used.
@@ -229,7 +234,7 @@ pub enum VolumeKind {
     ReadOnly(&'static str),
 }
 
-impl Volume {
+impl Volume<'_> {
     /// Whether the volume shows exactly these fields of the pod: each file's name, and the path of its field.
     pub fn shows<'f>(&self, fields: impl IntoIterator<Item = (&'f str, String)>) -> bool {
         let items = self
@@ -239,7 +244,8 @@ impl Volume {
         let mut shown = items.map(|item| (item.path.as_deref(), item.field_ref.as_ref()));
         let all = fields.into_iter().all(|(path, field)| {
             let (file, reference) = shown.next().unwrap_or_default();
-            let shows_field = |reference: &FieldRef| reference.field_path.as_ref() == Some(&field);
+            let shows_field =
+                |reference: &FieldRef<'_>| reference.field_path.as_deref() == Some(field.as_str());
             file == Some(path) && reference.is_some_and(shows_field)
         });
         all && shown.next().is_none()
@@ -316,7 +322,7 @@ impl<'a> Pod<'a> {
 
     /// The value of an annotation.
     pub fn annotation(&self, key: &str) -> Option<&str> {
-        self.metadata.annotations.as_ref()?.get(key).map(String::as_str)
+        self.metadata.annotations.as_ref()?.get(key).map(Text::as_str)
     }
 
     /// Every container: the application's first, then init containers and native sidecars.
@@ -335,13 +341,21 @@ impl<'a> Pod<'a> {
         }))
     }
 
+    /// The container at this place.
+    pub fn container(&self, list: ContainerList, index: usize) -> Option<&Container<'a>> {
+        match list {
+            ContainerList::App => self.spec.containers.get(index),
+            ContainerList::Init => self.init_containers().get(index),
+        }
+    }
+
     /// Init containers and native sidecars.
     pub fn init_containers(&self) -> &[Container<'a>] {
         self.spec.init_containers.as_deref().unwrap_or_default()
     }
 
     /// The volume of that name.
-    pub fn volume(&self, name: &str) -> Option<&Volume> {
+    pub fn volume(&self, name: &str) -> Option<&Volume<'a>> {
         self.spec
             .volumes
             .iter()
@@ -374,7 +388,7 @@ impl<'a> Pod<'a> {
     }
 }
 
-impl Container<'_> {
+impl<'a> Container<'a> {
     /// Whether this is a native sidecar.
     pub fn is_native_sidecar(&self) -> bool {
         self.restart_policy.as_deref() == Some("Always")
@@ -402,7 +416,7 @@ impl Container<'_> {
     }
 
     /// Where volumes appear in it.
-    pub fn mounts(&self) -> &[Mount] {
+    pub fn mounts(&self) -> &[Mount<'a>] {
         self.volume_mounts.as_deref().unwrap_or_default()
     }
 }

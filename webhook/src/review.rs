@@ -4,19 +4,18 @@ use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use json_patch::Patch;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tributary_crds::Reason;
 
 use crate::explain::Finding;
+use crate::patch::Patch;
+use crate::pod::Pod;
 use crate::templates::Workload;
 
 const API_VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
-/// The usual length of a patch that adds one sidecar, in bytes: what is longer only takes another allocation.
-const USUAL_PATCH: usize = 4 << 10;
-/// The same of an answer without its patch.
+/// The usual length of an answer without its patch, in bytes: what is longer only takes another allocation.
 const BESIDES_THE_PATCH: usize = 512;
 
 /// Why a body is no review.
@@ -35,19 +34,19 @@ pub enum ReviewError {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Envelope<'a> {
+struct Envelope<'a, O> {
     #[serde(borrow, default)]
     api_version: Cow<'a, str>,
     #[serde(borrow, default)]
     kind: Cow<'a, str>,
-    #[serde(borrow)]
-    request: Option<Request<'a>>,
+    #[serde(borrow, bound(deserialize = "O: Deserialize<'de>"))]
+    request: Option<Request<'a, O>>,
 }
 
-/// The request of a review, with its object as it came.
+/// The request of a review, with its object as it came, or read as what it is expected to be.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Request<'a> {
+pub struct Request<'a, O = &'a RawValue> {
     /// What the answer refers to.
     #[serde(borrow, default)]
     pub uid: Cow<'a, str>,
@@ -60,8 +59,8 @@ pub struct Request<'a> {
     sub_resource: Option<Cow<'a, str>>,
     #[serde(borrow)]
     kind: Option<Kind<'a>>,
-    #[serde(borrow)]
-    object: Option<&'a RawValue>,
+    #[serde(bound(deserialize = "O: Deserialize<'de>"))]
+    object: Option<O>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -73,17 +72,9 @@ struct Kind<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Reads a review.
+    /// Reads a review of anything.
     pub fn parse(body: &'a [u8]) -> Result<Self, ReviewError> {
-        let envelope: Envelope<'a> = serde_json::from_slice(body)?;
-        if envelope.api_version != API_VERSION || envelope.kind != KIND {
-            let is = format!("{} {}", envelope.api_version, envelope.kind);
-            return Err(ReviewError::OtherKind(is.chars().take(100).collect()));
-        }
-        envelope
-            .request
-            .filter(|request| !request.uid.is_empty())
-            .ok_or(ReviewError::NoRequest)
+        read(body)
     }
 
     /// The JSON of the workload that is created or changed, and its kind. The error is for the admission's warning, likewise.
@@ -100,21 +91,43 @@ impl<'a> Request<'a> {
             )),
         }
     }
+}
 
+impl<'a> Request<'a, Pod<'a>> {
+    /// Reads a review and its pod in one pass. The error does not tell a body that is no review from an object that is no pod;
+    /// [`Request::parse`] does.
+    pub fn parse_with_pod(body: &'a [u8]) -> Result<Self, ReviewError> {
+        read(body)
+    }
+}
+
+fn read<'a, O: Deserialize<'a>>(body: &'a [u8]) -> Result<Request<'a, O>, ReviewError> {
+    let envelope: Envelope<'a, O> = serde_json::from_slice(body)?;
+    if envelope.api_version != API_VERSION || envelope.kind != KIND {
+        let is = format!("{} {}", envelope.api_version, envelope.kind);
+        return Err(ReviewError::OtherKind(is.chars().take(100).collect()));
+    }
+    envelope
+        .request
+        .filter(|request| !request.uid.is_empty())
+        .ok_or(ReviewError::NoRequest)
+}
+
+impl<O> Request<'_, O> {
     /// Whether this is about an object, and not about a part of one such as its scale.
     fn is_whole(&self) -> bool {
         self.sub_resource.as_ref().is_none_or(|part| part.is_empty())
     }
 
-    /// The JSON of the pod that is to be created. The error is for the admission's warning: somebody registered this webhook
-    /// for more than it is for.
-    pub fn pod(&self) -> Result<&'a str, Finding> {
+    /// The pod that is to be created. The error is for the admission's warning: somebody registered this webhook for more than
+    /// it is for.
+    pub fn pod(&self) -> Result<&O, Finding> {
         let is_pod = self
             .kind
             .as_ref()
             .is_some_and(|kind| kind.group.is_empty() && kind.kind == "Pod");
-        match self.object {
-            Some(object) if is_pod && self.is_whole() && self.operation == "CREATE" => Ok(object.get()),
+        match &self.object {
+            Some(object) if is_pod && self.is_whole() && self.operation == "CREATE" => Ok(object),
             _ => Err(Finding::new(
                 Reason::InternalError,
                 "the webhook was called for something other than the creation of a pod",
@@ -124,52 +137,35 @@ impl<'a> Request<'a> {
     }
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Answer<'a> {
-    api_version: &'static str,
-    kind: &'static str,
-    response: Response<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Response<'a> {
-    uid: &'a str,
-    allowed: bool,
-    // The API server refuses a type without a patch, so both come or neither.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    patch_type: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    patch: Option<String>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    warnings: &'a [String],
-}
-
 /// The answer to a review, as JSON: always `allowed: true`, because logging stops no workload.
-pub fn answer(uid: &str, patch: &Patch, warnings: &[String]) -> Vec<u8> {
-    let patch = (!patch.0.is_empty()).then(|| STANDARD.encode(json(patch, USUAL_PATCH)));
-    let patch_type = patch.as_ref().map(|_| "JSONPatch");
-    let response = Response {
-        uid,
-        allowed: true,
-        patch_type,
-        patch,
-        warnings,
-    };
-    let length = response.patch.as_ref().map_or(0, String::len) + BESIDES_THE_PATCH;
-    let answer = Answer {
-        api_version: API_VERSION,
-        kind: KIND,
-        response,
-    };
-    json(&answer, length)
+///
+/// Put together here: a patch in base64 is most of it, and a serializer would look through it for what it must escape.
+pub fn answer(uid: &str, patch: &Patch, warnings: &[String]) -> String {
+    let base64 = base64::encoded_len(patch.as_str().len(), true).unwrap_or_default();
+    let mut answer = String::with_capacity(BESIDES_THE_PATCH + base64);
+    answer.extend([
+        r#"{"apiVersion":""#,
+        API_VERSION,
+        r#"","kind":""#,
+        KIND,
+        r#"","response":{"allowed":true,"uid":"#,
+        &json(uid),
+    ]);
+    if !warnings.is_empty() {
+        answer.extend([r#","warnings":"#, &json(warnings)]);
+    }
+    // The API server refuses a type without a patch, so both come or neither.
+    if !patch.is_empty() {
+        answer.push_str(r#","patchType":"JSONPatch","patch":""#);
+        STANDARD.encode_string(patch.as_str(), &mut answer);
+        answer.push('"');
+    }
+    answer.push_str("}}");
+    answer
 }
 
-/// JSON of about this length. Strings, maps and lists always serialize.
-fn json(value: &impl Serialize, length: usize) -> Vec<u8> {
-    let mut json = Vec::with_capacity(length);
-    serde_json::to_writer(&mut json, value).map_or_else(|_| Vec::new(), |()| json)
+fn json<T: Serialize + ?Sized>(value: &T) -> String {
+    serde_json::to_string(value).expect("texts and lists of them can be written")
 }
 
 #[cfg(test)]
@@ -177,6 +173,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::patch::PatchBuilder;
 
     fn review(request: &Value) -> Vec<u8> {
         json!({"apiVersion": API_VERSION, "kind": KIND, "request": request})
@@ -189,7 +186,9 @@ mod tests {
         let body = br#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"u","kind":
             {"group":"","version":"v1","kind":"Pod"},"operation":"CREATE","namespace":"n","object":{"spec" : {"new":1.0}}}}"#;
         let request = Request::parse(body).unwrap();
-        assert_eq!(request.pod().unwrap(), r#"{"spec" : {"new":1.0}}"#);
+        assert_eq!(request.pod().unwrap().get(), r#"{"spec" : {"new":1.0}}"#);
+        let in_one_pass = Request::parse_with_pod(body).unwrap();
+        assert!(in_one_pass.pod().unwrap().spec.containers.is_empty());
         assert_eq!(
             (request.uid.as_ref(), request.namespace.as_deref()),
             ("u", Some("n"))
@@ -250,15 +249,29 @@ mod tests {
 
     #[test]
     fn a_patch_type_comes_with_a_patch_only() {
-        let none: Value = serde_json::from_slice(&answer("u", &Patch::default(), &[])).unwrap();
-        assert_eq!(none["response"], json!({"uid": "u", "allowed": true}));
-        let patch: Patch = serde_json::from_value(json!([{"op": "add", "path": "/a", "value": 1}])).unwrap();
-        let some: Value = serde_json::from_slice(&answer("u", &patch, &["w".to_owned()])).unwrap();
+        let read = |patch: &Patch, warnings: &[String]| -> Value {
+            serde_json::from_str(&answer("\"u\"", patch, warnings)).unwrap()
+        };
+        let none = read(&Patch::default(), &[]);
+        assert_eq!(none["response"], json!({"uid": "\"u\"", "allowed": true}));
+        assert_eq!(
+            (&none["apiVersion"], &none["kind"]),
+            (&json!(API_VERSION), &json!(KIND))
+        );
+        let pod = Pod::parse(r#"{"metadata":{"labels":{}},"spec":{}}"#).unwrap();
+        let mut patch = PatchBuilder::new(&pod);
+        patch.label_unless_equal("a", "\"1\"");
+        let patch = patch.build();
+        let some = read(&patch, &["w".to_owned()]);
         assert_eq!(some["response"]["patchType"], "JSONPatch");
         assert_eq!(some["response"]["warnings"], json!(["w"]));
         let decoded = STANDARD
             .decode(some["response"]["patch"].as_str().unwrap())
             .unwrap();
-        assert_eq!(serde_json::from_slice::<Patch>(&decoded).unwrap(), patch);
+        assert_eq!(str::from_utf8(&decoded).unwrap(), patch.as_str());
+        assert_eq!(
+            patch.as_str(),
+            r#"[{"op":"add","path":"/metadata/labels/a","value":"\"1\""}]"#
+        );
     }
 }

@@ -1,10 +1,10 @@
 //! What admission makes of one pod.
 
-use json_patch::Patch;
 use serde_json::Value;
 use tributary_crds::Reason;
 use tributary_crds::names::{AGENTS_NAMESPACE, SYSTEM_NAMESPACE};
 use tributary_crds::reason::Severity;
+use tributary_webhook::patch::Patch;
 use tributary_webhook::policies::Namespace;
 use tributary_webhook::{Config, Outcome, inject};
 
@@ -69,7 +69,7 @@ impl<'c> Admission<'c> {
             return Ok(left_alone(candidate));
         }
         let mut pod = candidate.pod.clone();
-        json_patch::patch(&mut pod, &decision.patch).map_err(|source| Error::Patch {
+        json_patch::patch(&mut pod, &decision.patch.operations()).map_err(|source| Error::Patch {
             origin: candidate.origin.clone(),
             object: candidate.title.clone(),
             source,

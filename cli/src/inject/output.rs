@@ -36,11 +36,8 @@ pub fn write(admitted: &[Admitted], format: Format, stdout: &mut dyn Write) -> R
             }
         },
         Format::Patch => {
-            let patch = |admitted: &Admitted| Ok(serde_json::to_string(&admitted.patch)? + "\n");
-            admitted
-                .iter()
-                .map(patch)
-                .collect::<Result<_, serde_json::Error>>()?
+            let patches = admitted.iter().map(|admitted| admitted.patch.as_str());
+            patches.flat_map(|patch| [patch, "\n"]).collect()
         }
     };
     stdout.write_all(text.as_bytes())?;
@@ -54,7 +51,7 @@ fn json_lines(value: &Value) -> serde_json::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use json_patch::Patch;
+    use tributary_webhook::patch::Patch;
 
     use super::*;
 

@@ -1,17 +1,18 @@
 //! The agent sidecar: a native sidecar with the policy's engine, and the volumes that it needs.
 
 use k8s_openapi::api::core::v1::{
-    Container as CoreContainer, EnvVar, EnvVarSource, Lifecycle, LifecycleHandler, ObjectFieldSelector,
-    ResourceRequirements, SecretKeySelector, SleepAction, VolumeMount,
+    Container as CoreContainer, DownwardAPIVolumeFile, DownwardAPIVolumeSource, EmptyDirVolumeSource, EnvVar,
+    EnvVarSource, Lifecycle, LifecycleHandler, ObjectFieldSelector, ResourceRequirements, SecretKeySelector,
+    SleepAction, Volume as CoreVolume, VolumeMount,
 };
-use serde_json::{Value, json};
 use tributary_agents::config::CONFIG_DIRECTORY;
 use tributary_agents::sidecar::SidecarConfig;
 
-use crate::files::access::{Access, Part};
+use crate::files::access::{Access, mounts, variables};
 use crate::pod::{Pod, Volume, VolumeKind};
+use crate::sidecar::container::native_sidecar;
+use crate::sidecar::names;
 use crate::sidecar::user::RunAs;
-use crate::sidecar::{names, security};
 
 /// The agent sidecar.
 #[derive(Debug)]
@@ -35,23 +36,24 @@ pub struct AgentSidecar<'s> {
 }
 
 impl AgentSidecar<'_> {
-    /// The container, as an entry of `spec.initContainers`. It meets the Pod Security Standard `restricted`.
-    pub fn container(&self) -> Value {
-        let container = CoreContainer {
-            name: self.name.to_owned(),
-            image: Some(self.image.to_owned()),
-            image_pull_policy: Some("IfNotPresent".to_owned()),
+    /// The container, as an entry of `spec.initContainers`.
+    pub fn container(&self) -> CoreContainer {
+        let own = |name: &str, path: &str, read_only| VolumeMount {
+            name: name.to_owned(),
+            mount_path: path.to_owned(),
+            read_only,
+            ..VolumeMount::default()
+        };
+        let mut volume_mounts = mounts(self.files);
+        volume_mounts.push(own(&self.volumes.config.name, CONFIG_DIRECTORY, Some(true)));
+        volume_mounts.push(own(&self.volumes.state.name, &self.config.state_directory, None));
+        CoreContainer {
             args: Some(self.config.args.clone()),
             env: Some(self.env()),
             lifecycle: self.lifecycle(),
-            resources: self.resources.clone(),
-            restart_policy: Some("Always".to_owned()),
-            security_context: Some(security::restricted(self.user)),
-            termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
-            volume_mounts: Some(self.mounts()),
-            ..CoreContainer::default()
-        };
-        json!(container)
+            volume_mounts: Some(volume_mounts),
+            ..native_sidecar(self.name, self.image, self.user, self.resources.clone())
+        }
     }
 
     /// An application that ends by itself ends its pod: the agent then gets a moment to read what was written last. The API server
@@ -100,33 +102,8 @@ impl AgentSidecar<'_> {
                 },
             )
         });
-        let mut env: Vec<EnvVar> = plain.chain(fields).chain(secrets).collect();
-        for file in self.files {
-            if let Part::SubPathExpr(_, variables) = &file.part {
-                let missing: Vec<EnvVar> = variables.iter().filter(|v| !env.contains(v)).cloned().collect();
-                env.extend(missing);
-            }
-        }
-        env
-    }
-
-    fn mounts(&self) -> Vec<VolumeMount> {
-        let mut mounts: Vec<VolumeMount> = Vec::new();
-        for file in self.files {
-            let mount = file.mount();
-            if !mounts.contains(&mount) {
-                mounts.push(mount);
-            }
-        }
-        let own = |name: &str, path: &str, read_only| VolumeMount {
-            name: name.to_owned(),
-            mount_path: path.to_owned(),
-            read_only,
-            ..VolumeMount::default()
-        };
-        mounts.push(own(&self.volumes.config.name, CONFIG_DIRECTORY, Some(true)));
-        mounts.push(own(&self.volumes.state.name, &self.config.state_directory, None));
-        mounts
+        let of_files = variables(self.files);
+        plain.chain(fields).chain(secrets).chain(of_files).collect()
     }
 }
 
@@ -162,8 +139,8 @@ struct Own {
 impl Volumes {
     /// Those that the pod's agent mounts already, or else names that are free or those of volumes that nobody else uses.
     pub fn of(pod: &Pod<'_>, config: &SidecarConfig) -> Self {
-        let shows = |volume: &Volume| volume.shows(fields(config));
-        let is_empty_dir = |volume: &Volume| volume.kind() == VolumeKind::EmptyDir;
+        let shows = |volume: &Volume<'_>| volume.shows(fields(config));
+        let is_empty_dir = |volume: &Volume<'_>| volume.kind() == VolumeKind::EmptyDir;
         Self {
             config: Own::of(pod, "agent-config", CONFIG_DIRECTORY, shows),
             state: Own::of(pod, "agent-state", &config.state_directory, is_empty_dir),
@@ -171,16 +148,29 @@ impl Volumes {
     }
 
     /// Those that the pod does not declare.
-    pub fn missing(&self, config: &SidecarConfig) -> Vec<Value> {
+    pub fn missing(&self, config: &SidecarConfig) -> Vec<CoreVolume> {
         let mut missing = Vec::new();
         if !self.config.declared {
-            let item =
-                |(path, field): (&str, String)| json!({"path": path, "fieldRef": field_of_pod(&field)});
-            let items: Vec<Value> = fields(config).map(item).collect();
-            missing.push(json!({"name": self.config.name, "downwardAPI": {"items": items}}));
+            let items = fields(config).map(|(path, field)| DownwardAPIVolumeFile {
+                path: path.to_owned(),
+                field_ref: Some(field_of_pod(&field)),
+                ..DownwardAPIVolumeFile::default()
+            });
+            missing.push(CoreVolume {
+                name: self.config.name.clone(),
+                downward_api: Some(DownwardAPIVolumeSource {
+                    items: Some(items.collect()),
+                    ..DownwardAPIVolumeSource::default()
+                }),
+                ..CoreVolume::default()
+            });
         }
         if !self.state.declared {
-            missing.push(json!({"name": self.state.name, "emptyDir": {}}));
+            missing.push(CoreVolume {
+                name: self.state.name.clone(),
+                empty_dir: Some(EmptyDirVolumeSource::default()),
+                ..CoreVolume::default()
+            });
         }
         missing
     }
@@ -195,13 +185,13 @@ fn fields(config: &SidecarConfig) -> impl Iterator<Item = (&str, String)> {
 }
 
 impl Own {
-    fn of(pod: &Pod<'_>, purpose: &'static str, path: &str, is_fit: impl Fn(&Volume) -> bool) -> Self {
+    fn of(pod: &Pod<'_>, purpose: &'static str, path: &str, is_fit: impl Fn(&Volume<'_>) -> bool) -> Self {
         let agent = pod.all_containers().find(|c| c.container.is_agent_sidecar());
         let mounted = agent
             .into_iter()
             .flat_map(|agent| agent.container.mounts())
             .find(|mount| mount.mount_path == path)
-            .map(|mount| mount.name.clone());
+            .map(|mount| mount.name.to_string());
         let is_usable = |name: &String| {
             let others = pod.all_containers().filter(|c| !c.container.is_agent_sidecar());
             let mut theirs = others.flat_map(|c| c.container.mounts());

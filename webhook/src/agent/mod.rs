@@ -2,8 +2,7 @@
 
 mod container;
 
-use k8s_openapi::api::core::v1::EnvVar;
-use serde_json::{Value, json};
+use k8s_openapi::api::core::v1::{Container as CoreContainer, EnvVar};
 use tributary_agents::sidecar::{SidecarConfig, SidecarFile, SidecarPod};
 use tributary_crds::names::{DOMAIN, label};
 use tributary_crds::policy::Position;
@@ -51,7 +50,7 @@ struct Work<'p> {
     /// The agent that the pod has already.
     present: Option<ContainerRef<'p>>,
     /// The container to add, or the one that the pod's should be.
-    container: Value,
+    container: CoreContainer,
 }
 
 impl<'p> Plan<'p> {
@@ -99,7 +98,7 @@ impl<'p> Plan<'p> {
             .iter()
             .zip(&accesses)
             .map(|((file, target, _), access)| SidecarFile {
-                container: target.container.container.name.clone(),
+                container: target.container.container.name.to_string(),
                 path: access.path.clone(),
                 shown_path: file.spec.path.clone(),
                 from_end: access.outlives_pod,
@@ -108,7 +107,7 @@ impl<'p> Plan<'p> {
         let present = pod.all_containers().find(|c| c.container.is_agent_sidecar());
         let is_free = |name: &String| pod.all_containers().all(|c| c.container.name != *name);
         let name = present
-            .map(|present| present.container.name.clone())
+            .map(|present| present.container.name.to_string())
             .or_else(|| names::agent_candidates().find(is_free))
             .expect("candidates have no end, and a pod's containers do");
         let sidecar = &self.block.sidecar;
@@ -222,32 +221,32 @@ impl<'p> Plan<'p> {
     }
 
     /// Makes the changes that leave indices as they are: volumes, annotations, labels, and what the pod's agent lacks.
-    pub fn apply(&self, pod: &Pod<'_>, patch: &mut PatchBuilder) {
+    pub fn apply(&self, patch: &mut PatchBuilder<'_>) {
         let Some(work) = &self.work else {
             return;
         };
         for volume in work.volumes.missing(&work.config) {
-            patch.volume(volume);
+            patch.volume(&volume);
         }
         for document in &work.config.documents {
-            patch.annotation_unless_equal(pod, document.annotation, &document.text);
+            patch.annotation_unless_equal(document.annotation, &document.text);
         }
-        patch.label_unless_equal(pod, label::AGENT, self.policy);
-        patch.label_unless_equal(pod, label::AGENT_REVISION, self.block.sidecar.revision());
+        patch.label_unless_equal(label::AGENT, self.policy);
+        patch.label_unless_equal(label::AGENT_REVISION, self.block.sidecar.revision());
         let Some(present) = work.present else {
             return;
         };
         // A file that another webhook gave a volume since: the configuration has it, and the agent must see it.
-        for mount in work.container["volumeMounts"].as_array().into_iter().flatten() {
-            let has = |there: &Mount| mount["mountPath"] == json!(there.mount_path);
+        for mount in work.container.volume_mounts.iter().flatten() {
+            let has = |there: &Mount<'_>| there.mount_path == mount.mount_path;
             if !present.container.mounts().iter().any(has) {
-                patch.mount(present, mount.clone());
+                patch.mount(present, mount);
             }
         }
     }
 
     /// The container to add, and its index among the init containers that the pod has, of which the first `added` are new.
-    pub fn addition(self, pod: &Pod<'_>, added: usize) -> Option<(usize, Value)> {
+    pub fn addition(self, pod: &Pod<'_>, added: usize) -> Option<(usize, CoreContainer)> {
         let work = self.work.filter(|work| work.present.is_none())?;
         let after_sidecars = || {
             let inits = pod.init_containers();

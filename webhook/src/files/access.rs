@@ -72,6 +72,33 @@ impl Access {
     }
 }
 
+/// The mounts for all of these files, each once.
+pub fn mounts<'a>(files: impl IntoIterator<Item = &'a Access>) -> Vec<VolumeMount> {
+    let mut mounts = Vec::new();
+    for file in files {
+        let mount = file.mount();
+        if !mounts.contains(&mount) {
+            mounts.push(mount);
+        }
+    }
+    mounts
+}
+
+/// The variables of every `subPathExpr` among these files, each once.
+pub fn variables<'a>(files: impl IntoIterator<Item = &'a Access>) -> Vec<EnvVar> {
+    let mut variables = Vec::new();
+    for file in files {
+        if let Part::SubPathExpr(_, own) = &file.part {
+            for variable in own {
+                if !variables.contains(variable) {
+                    variables.push(variable.clone());
+                }
+            }
+        }
+    }
+    variables
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

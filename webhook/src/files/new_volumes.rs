@@ -10,6 +10,7 @@ use crate::files::directories::{is_within, must_stay};
 use crate::files::target::Target;
 use crate::pod::{ContainerList, ContainerRef, Mount, Pod};
 use crate::sidecar::names;
+use crate::text::Text;
 
 /// A volume to add to the pod, for files that no volume covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +59,7 @@ pub fn create<'p>(pod: &Pod<'_>, missing: impl Iterator<Item = &'p Target<'p>>) 
         .all_containers()
         .flat_map(|container| container.container.mounts())
         .map(|mount| &mount.name);
-    let mut taken: BTreeSet<String> = declared.chain(mounted).cloned().collect();
+    let mut taken: BTreeSet<String> = declared.chain(mounted).map(Text::to_string).collect();
     let mut volumes: Vec<NewVolume> = Vec::new();
     for ((list, index), (container, set)) in directories {
         let first = volumes.len();
@@ -92,14 +93,17 @@ fn by_depth<'d>(directories: &BTreeSet<&'d str>) -> Vec<&'d str> {
 }
 
 /// What the volumes add to the mounts of a container.
-pub fn mounts_in(volumes: &[NewVolume], container: ContainerRef<'_>) -> impl Iterator<Item = Mount> {
+pub fn mounts_in<'v>(
+    volumes: &'v [NewVolume],
+    container: ContainerRef<'_>,
+) -> impl Iterator<Item = Mount<'v>> {
     let of_container =
         move |volume: &&NewVolume| (volume.list, volume.index) == (container.list, container.index);
     volumes.iter().filter(of_container).flat_map(|volume| {
         volume.mounts.iter().map(|(path, part)| Mount {
-            name: volume.name.clone(),
-            mount_path: path.clone(),
-            sub_path: part.clone(),
+            name: Text::from(volume.name.as_str()),
+            mount_path: Text::from(path.as_str()),
+            sub_path: part.as_deref().map(Text::from),
             sub_path_expr: None,
             read_only: None,
         })

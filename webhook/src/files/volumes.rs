@@ -47,7 +47,7 @@ pub fn solve(pod: &Pod<'_>, targets: &[Target<'_>]) -> Solution {
 /// How a target that no volume of the pod covers is reached through those that are made, for it or for others of its container:
 /// a later look at the pod would find it there too.
 fn in_new_volume(pod: &Pod<'_>, made: &[NewVolume], target: &Target<'_>) -> Result<Access, Finding> {
-    let mounts: Vec<Mount> = new_volumes::mounts_in(made, target.container).collect();
+    let mounts: Vec<Mount<'_>> = new_volumes::mounts_in(made, target.container).collect();
     match covering_mount(&mounts, target.path) {
         Some(mount) => access(target, mount, VolumeKind::EmptyDir),
         None => Err(new_volumes::check_directory(target)
@@ -83,11 +83,11 @@ fn existing(pod: &Pod<'_>, target: &Target<'_>) -> Result<Option<Access>, Findin
 }
 
 /// The mount of the application, as a sidecar has it.
-fn access(target: &Target<'_>, mount: &Mount, kind: VolumeKind) -> Result<Access, Finding> {
+fn access(target: &Target<'_>, mount: &Mount<'_>, kind: VolumeKind) -> Result<Access, Finding> {
     let (at, part) = sidecar_mount(target, mount)?;
     let prefix = sidecar_prefix(&at);
     Ok(Access {
-        volume: mount.name.clone(),
+        volume: mount.name.to_string(),
         mount_path: clean(&format!("{prefix}{at}")),
         path: target.path.below(prefix),
         part,
@@ -97,8 +97,8 @@ fn access(target: &Target<'_>, mount: &Mount, kind: VolumeKind) -> Result<Access
 }
 
 /// The mount with the longest path that is the file or one of its directories, by path component.
-fn covering_mount<'m>(mounts: &'m [Mount], path: &AbsolutePath) -> Option<&'m Mount> {
-    let covers = |mount: &&Mount| {
+fn covering_mount<'m, 'a>(mounts: &'m [Mount<'a>], path: &AbsolutePath) -> Option<&'m Mount<'a>> {
+    let covers = |mount: &&Mount<'_>| {
         let at = clean(&mount.mount_path);
         is_within(path.directory(), &at) || at == path.as_str()
     };
@@ -109,7 +109,7 @@ fn covering_mount<'m>(mounts: &'m [Mount], path: &AbsolutePath) -> Option<&'m Mo
 }
 
 /// Where the sidecar mounts what the application mounts, so that the file's path is the same.
-fn sidecar_mount(target: &Target<'_>, mount: &Mount) -> Result<(String, Part), Finding> {
+fn sidecar_mount(target: &Target<'_>, mount: &Mount<'_>) -> Result<(String, Part), Finding> {
     let at = clean(&mount.mount_path);
     let sub_path = mount.sub_path.as_deref().filter(|part| !part.is_empty());
     let expression = mount.sub_path_expr.as_deref().filter(|part| !part.is_empty());

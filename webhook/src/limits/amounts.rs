@@ -1,11 +1,15 @@
 //! Amounts of the resources that sidecars take part in.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
 use tributary_crds::quantity::ExactQuantity;
 
-use crate::pod::{Amount, ContainerResources};
+use crate::text::Text;
 
 /// What a sidecar may use. Of every other resource it has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,18 +65,6 @@ impl Amounts {
         amounts
     }
 
-    /// The amounts of a pod or container.
-    pub fn of_pod(list: Option<&BTreeMap<String, Amount>>) -> Self {
-        let mut amounts = Self::default();
-        for (name, amount) in list.into_iter().flatten() {
-            match amount {
-                Amount::Text(text) => amounts.read(name, text),
-                Amount::Number(number) => amounts.read(name, &number.to_string()),
-            }
-        }
-        amounts
-    }
-
     /// Takes in what is a quantity; of what is none the API server has said so before.
     fn read(&mut self, name: &str, text: &str) {
         if let (Some(resource), Ok(quantity)) = (Resource::named(name), text.parse()) {
@@ -92,7 +84,12 @@ impl Amounts {
 
     /// Says an amount. However it was written, it is told as people write amounts of that resource.
     pub fn set(&mut self, resource: Resource, amount: ExactQuantity) {
-        self.0[resource as usize] = Some(amount.rounded_up().written_as(resource.step()));
+        self.put(resource, amount.rounded_up().written_as(resource.step()));
+    }
+
+    /// Says an amount that is rounded and written as all of them are: one that others were added up to, or are compared with.
+    fn put(&mut self, resource: Resource, amount: ExactQuantity) {
+        self.0[resource as usize] = Some(amount);
     }
 
     /// No longer says an amount.
@@ -111,14 +108,14 @@ impl Amounts {
     /// Adds what is said there.
     pub fn add(&mut self, other: &Self) {
         for (resource, amount) in other.iter() {
-            self.set(resource, self.or_zero(resource) + amount);
+            self.put(resource, self.or_zero(resource) + amount);
         }
     }
 
     /// Takes what is said there and is more.
     pub fn raise_to(&mut self, other: &Self) {
         for (resource, amount) in other.iter() {
-            self.set(resource, self.or_zero(resource).max(amount));
+            self.put(resource, self.or_zero(resource).max(amount));
         }
     }
 
@@ -126,7 +123,7 @@ impl Amounts {
     pub fn lower_to(&mut self, other: &Self) {
         for (resource, amount) in other.iter() {
             let lower = self.get(resource).map_or(amount, |ours| ours.min(amount));
-            self.set(resource, lower);
+            self.put(resource, lower);
         }
     }
 
@@ -134,7 +131,7 @@ impl Amounts {
     pub fn default_to(&mut self, other: &Self) {
         for (resource, amount) in other.iter() {
             if self.get(resource).is_none() {
-                self.set(resource, amount);
+                self.put(resource, amount);
             }
         }
     }
@@ -142,29 +139,58 @@ impl Amounts {
     /// Takes the place of what is said here.
     pub fn override_by(&mut self, other: &Self) {
         for (resource, amount) in other.iter() {
-            self.set(resource, amount);
+            self.put(resource, amount);
         }
     }
 }
 
+impl<'de> Deserialize<'de> for Amounts {
+    /// Reads the amounts of a pod or container: `{"cpu": "100m"}`.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Amounts;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("quantities by resource")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Amounts, M::Error> {
+                let mut amounts = Amounts::default();
+                while let Some((name, amount)) = map.next_entry::<Text<'de>, &RawValue>()? {
+                    amounts.read(&name, &written(amount));
+                }
+                Ok(amounts)
+            }
+        }
+
+        deserializer.deserialize_map(Reader)
+    }
+}
+
+/// A quantity as it is written: the API server writes text, people write numbers too.
+fn written(amount: &RawValue) -> Text<'_> {
+    let written = serde_json::from_str(amount.get());
+    written.unwrap_or_else(|_| Text::from(amount.get()))
+}
+
+fn or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Amounts, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
 /// What is reserved, and what may be used at most.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct RequestsAndLimits {
     /// What the scheduler reserves.
+    #[serde(default, deserialize_with = "or_nothing")]
     pub requests: Amounts,
     /// What may be used at most.
+    #[serde(default, deserialize_with = "or_nothing")]
     pub limits: Amounts,
 }
 
 impl RequestsAndLimits {
-    /// Of a pod or container.
-    pub fn of_pod(resources: Option<&ContainerResources>) -> Self {
-        Self {
-            requests: Amounts::of_pod(resources.and_then(|resources| resources.requests.as_ref())),
-            limits: Amounts::of_pod(resources.and_then(|resources| resources.limits.as_ref())),
-        }
-    }
-
     /// Adds both.
     pub fn add(&mut self, other: &Self) {
         self.requests.add(&other.requests);

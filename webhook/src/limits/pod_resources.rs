@@ -34,7 +34,7 @@ impl PodResources {
     /// one from a file or a template does not.
     pub fn of_application(pod: &Pod<'_>, defaults: &RequestsAndLimits) -> Self {
         let asked = |container: &Container<'_>| {
-            let mut asked = RequestsAndLimits::of_pod(container.resources.as_ref());
+            let mut asked = container.resources.unwrap_or_default();
             asked.requests.default_to(&asked.limits);
             asked
         };
@@ -42,15 +42,14 @@ impl PodResources {
             .init_containers()
             .iter()
             .filter(|container| !container.is_ours());
-        let whole = pod.spec.resources.as_ref();
         let mut resources = Self {
             containers: pod.spec.containers.iter().map(asked).collect(),
             sidecars_first: RequestsAndLimits::default(),
             init_containers: init_containers
                 .map(|container| (asked(container), container.is_native_sidecar()))
                 .collect(),
-            whole: whole.map(|whole| RequestsAndLimits::of_pod(Some(whole))),
-            overhead: Amounts::of_pod(pod.spec.overhead.as_ref()),
+            whole: pod.spec.resources,
+            overhead: pod.spec.overhead.unwrap_or_default(),
         };
         // In this order: the first is done when a pod is read, the second when it is admitted.
         resources.default_whole();

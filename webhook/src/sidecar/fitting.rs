@@ -109,7 +109,7 @@ impl<'f> Fitting<'f> {
             .find(|container| container.name == applicant.name && container.is_ours());
         let fitted = self.fit_container(applicant);
         if let Some(present) = present {
-            let actual = RequestsAndLimits::of_pod(present.resources.as_ref());
+            let actual = present.resources.unwrap_or_default();
             self.room.take(applicant, &actual, true);
             let given = fitted.unwrap_or(actual);
             return Ok(self.fitted(applicant, &given));

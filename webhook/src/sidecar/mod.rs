@@ -1,10 +1,11 @@
 //! What the containers that are added to pods have in common.
 
+pub mod container;
 pub mod fitting;
 pub mod names;
 pub mod resources;
 mod room;
-pub mod security;
+mod security;
 pub mod user;
 
 /// The streamer in its image.

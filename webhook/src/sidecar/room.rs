@@ -35,7 +35,7 @@ impl<'r> Room<'r> {
             .iter()
             .filter(|container| container.is_ours())
         {
-            with_present.add_sidecar(&RequestsAndLimits::of_pod(present.resources.as_ref()));
+            with_present.add_sidecar(&present.resources.unwrap_or_default());
         }
         let class = application.quality_of_service();
         let quotas = limits.quotas().iter();

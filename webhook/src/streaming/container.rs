@@ -1,15 +1,16 @@
 //! The streaming sidecar: a native sidecar that prints files, or patterns of files, of one container to its stdout.
 
-use k8s_openapi::api::core::v1::{Container as CoreContainer, EnvVar, ResourceRequirements, VolumeMount};
-use serde_json::{Value, json};
+use k8s_openapi::api::core::v1::{Container as CoreContainer, ResourceRequirements, VolumeMount};
 use tributary_crds::annotation::AbsolutePath;
 use tributary_crds::policy::Format;
 
-use crate::files::access::{Access, Part};
+use crate::files::access::{Access, mounts, variables};
 use crate::files::directories::ELSEWHERE;
 use crate::pod::Container;
+use crate::sidecar::container::native_sidecar;
 use crate::sidecar::user::RunAs;
-use crate::sidecar::{POSITIONS_DIRECTORY, STREAMER, security};
+use crate::sidecar::{POSITIONS_DIRECTORY, STREAMER};
+use crate::text::Text;
 
 /// One streaming sidecar.
 #[derive(Debug)]
@@ -37,24 +38,22 @@ pub struct StreamingSidecar<'s> {
 }
 
 impl StreamingSidecar<'_> {
-    /// The container, as an entry of `spec.initContainers`. It meets the Pod Security Standard `restricted`.
-    pub fn container(&self) -> Value {
-        let env = self.env();
-        let container = CoreContainer {
-            name: self.name.to_owned(),
-            image: Some(self.image.to_owned()),
-            // Never a reason to wait for a registry when the node has the image.
-            image_pull_policy: Some("IfNotPresent".to_owned()),
+    /// The container, as an entry of `spec.initContainers`.
+    pub fn container(&self) -> CoreContainer {
+        let files = || self.files.iter().copied();
+        let env = variables(files());
+        let mut volume_mounts = mounts(files());
+        volume_mounts.push(VolumeMount {
+            name: self.positions.to_owned(),
+            mount_path: POSITIONS_DIRECTORY.to_owned(),
+            ..VolumeMount::default()
+        });
+        CoreContainer {
             command: Some(self.command()),
             env: (!env.is_empty()).then_some(env),
-            resources: self.resources.clone(),
-            restart_policy: Some("Always".to_owned()),
-            security_context: Some(security::restricted(self.user)),
-            termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
-            volume_mounts: Some(self.mounts()),
-            ..CoreContainer::default()
-        };
-        json!(container)
+            volume_mounts: Some(volume_mounts),
+            ..native_sidecar(self.name, self.image, self.user, self.resources.clone())
+        }
     }
 
     /// The command line. A volume that outlives the pod may hold files that were printed before, so those begin at their end.
@@ -86,38 +85,6 @@ impl StreamingSidecar<'_> {
         command.extend(self.files.iter().map(|file| escaped(file.path.as_str())));
         command
     }
-
-    /// The variables of all `subPathExpr`, each once: they are those of one container, so equal names have equal values.
-    fn env(&self) -> Vec<EnvVar> {
-        let mut env: Vec<EnvVar> = Vec::new();
-        for file in self.files {
-            if let Part::SubPathExpr(_, variables) = &file.part {
-                let missing = variables
-                    .iter()
-                    .filter(|variable| !env.contains(variable))
-                    .cloned()
-                    .collect::<Vec<_>>();
-                env.extend(missing);
-            }
-        }
-        env
-    }
-
-    fn mounts(&self) -> Vec<VolumeMount> {
-        let mut mounts: Vec<VolumeMount> = Vec::new();
-        for file in self.files {
-            let mount = file.mount();
-            if !mounts.contains(&mount) {
-                mounts.push(mount);
-            }
-        }
-        mounts.push(VolumeMount {
-            name: self.positions.to_owned(),
-            mount_path: POSITIONS_DIRECTORY.to_owned(),
-            ..VolumeMount::default()
-        });
-        mounts
-    }
 }
 
 /// Whether a container is the sidecar for this one file of the application, whatever else was changed in it since.
@@ -147,7 +114,7 @@ fn printed<'c>(container: &'c Container<'_>) -> impl Iterator<Item = &'c str> {
         .iter()
         .skip_while(|argument| *argument != "--")
         .skip(1)
-        .map(String::as_str)
+        .map(Text::as_str)
 }
 
 fn is_path(printed: &str, path: &AbsolutePath) -> bool {
@@ -162,7 +129,10 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::files::access::Part;
 
     fn access(path: &str, part: Part, outlives_pod: bool) -> Access {
         Access {
@@ -191,7 +161,7 @@ mod tests {
     }
 
     fn container(path: &str, part: Part, outlives_pod: bool) -> Value {
-        sidecar(&[&access(path, part, outlives_pod)]).container()
+        json!(sidecar(&[&access(path, part, outlives_pod)]).container())
     }
 
     fn command_of(container: &Value) -> Vec<&str> {
@@ -257,7 +227,7 @@ mod tests {
             ..sidecar(&files)
         };
         assert_eq!(
-            command_of(&combined.container())[2..],
+            command_of(&json!(combined.container()))[2..],
             [
                 "--prefix",
                 "--container=app",
@@ -273,7 +243,7 @@ mod tests {
             ..combined
         };
         assert_eq!(
-            command_of(&json.container())[2..6],
+            command_of(&json!(json.container()))[2..6],
             [
                 "--format=json",
                 "--container=app",
@@ -281,7 +251,7 @@ mod tests {
                 "--multiline=/^$$x/"
             ]
         );
-        assert_eq!(json.container()["volumeMounts"].as_array().unwrap().len(), 2);
+        assert_eq!(json.container().volume_mounts.unwrap().len(), 2);
     }
 
     #[test]
@@ -315,7 +285,7 @@ mod tests {
             combined: true,
             ..sidecar(&files)
         };
-        let json = several.container().to_string();
+        let json = json!(several.container()).to_string();
         let several: Container<'_> = serde_json::from_str(&json).unwrap();
         assert!(prints_for(&several, "app", &path("/logs/b")));
         assert!(!prints_for(&several, "other", &path("/logs/b")));

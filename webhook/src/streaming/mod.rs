@@ -3,7 +3,7 @@
 mod container;
 mod positions;
 
-use serde_json::Value;
+use k8s_openapi::api::core::v1::Container as CoreContainer;
 use tributary_crds::Reason;
 use tributary_crds::names::label;
 use tributary_crds::policy::{Format, Layout};
@@ -32,7 +32,7 @@ pub struct Plan<'p> {
     /// In the annotation's order.
     files: Vec<File<'p>>,
     /// The sidecars to add.
-    additions: Vec<Value>,
+    additions: Vec<CoreContainer>,
     positions: PositionsVolume,
     /// What is so of the pod as a whole.
     pub notes: Vec<Finding>,
@@ -211,18 +211,17 @@ impl<'p> Plan<'p> {
     }
 
     /// Makes the changes. Sidecars come first in `spec.initContainers`; returns how many are added.
-    pub fn apply(self, pod: &Pod<'_>, patch: &mut PatchBuilder) -> usize {
+    pub fn apply(self, patch: &mut PatchBuilder<'_>) -> usize {
         if self.positions.is_missing(self.adds()) {
             patch.empty_dir(&self.positions.name);
         }
         if self.has_sidecars() {
-            patch.label_unless_equal(pod, label::STREAMING, self.policy);
+            patch.label_unless_equal(label::STREAMING, self.policy);
         }
-        let added = self.additions.len();
-        for (index, addition) in self.additions.into_iter().enumerate() {
+        for (index, addition) in self.additions.iter().enumerate() {
             patch.init_container(index, addition);
         }
-        added
+        self.additions.len()
     }
 }
 
@@ -301,7 +300,7 @@ fn one_for_each_container(pod: &Pod<'_>, wanted: &[Wanted<'_>]) -> Vec<Group> {
             .iter()
             .find(|c| container::prints_for(c, application, target.path));
         let has_room = |group: &&mut Group| match of_before {
-            Some(sidecar) => group.1 && group.0 == sidecar.name,
+            Some(sidecar) => group.1 && sidecar.name == group.0,
             None => {
                 !group.1
                     && group
@@ -316,7 +315,7 @@ fn one_for_each_container(pod: &Pod<'_>, wanted: &[Wanted<'_>]) -> Vec<Group> {
         }
         let given: Vec<String> = groups.iter().map(|(name, ..)| name.clone()).collect();
         let name = match of_before {
-            Some(sidecar) => sidecar.name.clone(),
+            Some(sidecar) => sidecar.name.to_string(),
             None => first_free(pod, names::combined_candidates(application), &given, |_| false).0,
         };
         groups.push((name, of_before.is_some(), vec![at]));

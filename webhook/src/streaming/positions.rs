@@ -18,7 +18,7 @@ pub struct PositionsVolume {
 impl PositionsVolume {
     /// The volume that the pod's sidecars have, or else one with a name that is free beside the pod's and the `new` ones.
     pub fn of(pod: &Pod<'_>, new: &[NewVolume]) -> Self {
-        let in_use = mounts_of_sidecars(pod).map(|mount| mount.name.clone());
+        let in_use = mounts_of_sidecars(pod).map(|mount| mount.name.to_string());
         let mut usable = in_use
             .chain(names::own_volume_candidates("positions"))
             .filter(|name| is_free_or_ours(pod, name) && new.iter().all(|volume| volume.name != *name));
@@ -39,7 +39,7 @@ impl PositionsVolume {
 }
 
 /// The mounts for positions in the sidecars that the pod has.
-fn mounts_of_sidecars<'p>(pod: &'p Pod<'_>) -> impl Iterator<Item = &'p Mount> {
+fn mounts_of_sidecars<'p>(pod: &'p Pod<'p>) -> impl Iterator<Item = &'p Mount<'p>> {
     pod.init_containers()
         .iter()
         .filter(|container| container.is_streaming_sidecar())

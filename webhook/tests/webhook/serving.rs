@@ -212,7 +212,7 @@ async fn a_review_is_answered_with_the_patch_of_the_library() {
     )
     .unwrap();
     let expected = crate::support::decide(pod, policies());
-    assert_eq!(patch, serde_json::to_value(&expected.patch).unwrap());
+    assert_eq!(patch, serde_json::to_value(expected.patch.operations()).unwrap());
     assert_eq!(answer["response"]["warnings"], json!(expected.warnings));
     assert_eq!(
         running.count("tributary_webhook_decisions_total{reason=\"Injected\"}"),

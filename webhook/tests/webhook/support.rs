@@ -116,6 +116,6 @@ where
 
 pub fn patched(pod: &Value, decision: &Decision) -> Value {
     let mut pod = pod.clone();
-    json_patch::patch(&mut pod, &decision.patch).unwrap();
+    json_patch::patch(&mut pod, &decision.patch.operations()).unwrap();
     pod
 }
