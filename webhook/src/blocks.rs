@@ -124,13 +124,6 @@ impl Blocks {
                 .map(|block| Direct::compile(block, &spec.outputs)),
         }
     }
-
-    /// Whether one of them cannot be used.
-    pub fn any_broken(&self) -> bool {
-        matches!(self.streaming, Some(Err(_)))
-            || matches!(self.agent, Some(Err(_)))
-            || matches!(self.direct, Some(Err(_)))
-    }
 }
 
 impl Block for Streaming {

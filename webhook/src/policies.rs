@@ -7,7 +7,7 @@ use kube::core::ParseExpressionError;
 use tributary_crds::selection::{Labels, Selection, precedence};
 use tributary_crds::{LoggingPolicy, Reason, annotation};
 
-use crate::blocks::{Block, Blocks, CompileError};
+use crate::blocks::{Agent, Block, Blocks, CompileError, Direct, Streaming};
 use crate::candidates::Candidates;
 use crate::explain::{Finding, Quoted, did_you_mean};
 use crate::limits::NamespaceLimits;
@@ -74,15 +74,24 @@ impl PolicyIndex {
 
     /// How many policies there are, and how many of them cannot be used.
     pub fn counts(&self) -> (usize, usize) {
-        let broken = self
-            .policies
-            .iter()
-            .filter(|policy| policy.selection.is_err() || policy.blocks.any_broken())
-            .count();
         (
             self.policies.len() + self.unreadable.len(),
-            broken + self.unreadable.len(),
+            self.problems().count(),
         )
+    }
+
+    /// The policies of which not all can be used, and what is wrong with the first part that cannot.
+    pub fn problems(&self) -> impl Iterator<Item = (&str, String)> {
+        let unreadable = self.unreadable.iter();
+        let unreadable = unreadable.map(|(name, problem)| (name.as_str(), unreadable_because(problem)));
+        let unusable = self.policies.iter().filter_map(|policy| {
+            let problem = policy
+                .problem::<Streaming>()
+                .or_else(|| policy.problem::<Agent>())
+                .or_else(|| policy.problem::<Direct>())?;
+            Some((policy.name.as_str(), problem))
+        });
+        unreadable.chain(unusable)
     }
 
     /// The policy that serves a pod in the pattern of this block: the one that the pod names, else the first that selects it and
@@ -128,10 +137,9 @@ impl PolicyIndex {
         pod: &Labels,
     ) -> Result<Chosen<'_, B>, Finding> {
         if let Some(problem) = self.unreadable.get(name) {
-            let problem = format!("cannot be read: {}", Quoted(problem));
             return Err(unusable(
                 name,
-                &problem,
+                &unreadable_because(problem),
                 "apply it again as `kubectl explain lp.spec` describes it",
             ));
         }
@@ -156,6 +164,10 @@ impl PolicyIndex {
             unusable(name, &format!("has no {}", B::FIELD), &remedy)
         })
     }
+}
+
+fn unreadable_because(problem: &str) -> String {
+    format!("cannot be read: {}", Quoted(problem))
 }
 
 fn unusable(name: &str, problem: &str, remedy: &str) -> Finding {
@@ -202,7 +214,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::blocks::Streaming;
     use crate::limits::NO_LIMITS;
 
     fn index(policies: &[serde_json::Value]) -> PolicyIndex {
@@ -311,6 +322,8 @@ mod tests {
             "did you mean shop?"
         );
         assert_eq!(index.counts(), (6, 4));
+        let broken: Vec<&str> = index.problems().map(|(name, _)| name).collect();
+        assert_eq!(broken, ["future", "greedy", "odd", "picture"]);
     }
 
     #[test]

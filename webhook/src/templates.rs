@@ -106,6 +106,15 @@ struct Ordinals {
 }
 
 impl Workload {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Deployment,
+        Self::StatefulSet,
+        Self::DaemonSet,
+        Self::Job,
+        Self::CronJob,
+    ];
+
     /// The workload of this kind, if it is one.
     pub fn of(group: &str, kind: &str) -> Option<Self> {
         Some(match (group, kind) {

@@ -111,6 +111,12 @@ pub fn run(
             "note: {origin}: {title} is passed over: this kind of workload is not known here"
         )?;
     }
+    for (policy, problem) in cluster.policies.problems() {
+        writeln!(
+            stderr,
+            "note: LoggingPolicy {policy} cannot be used as it stands: {problem}; correct the policy"
+        )?;
+    }
     if cluster.has_no_policies() && admitted.iter().any(|admitted| admitted.asks) {
         writeln!(
             stderr,

@@ -31,6 +31,24 @@ fn namespaces_select_policies() {
 }
 
 #[test]
+fn a_policy_that_cannot_be_used_is_told_of_even_where_another_one_serves() {
+    let broken = "apiVersion: tributary.dev/v1alpha1\nkind: LoggingPolicy\nmetadata: {name: broken}\n\
+        spec: {streamingSidecar: {image: my image}}\n";
+    let desk = Desk::new(&[
+        ("policy.yaml", POLICY),
+        ("broken.yaml", broken),
+        ("pod.yaml", POD),
+    ]);
+    let ended = desk.run("inject -f pod.yaml -f policy.yaml -f broken.yaml", "");
+    assert_eq!(ended.status, DONE, "{}", ended.stderr);
+    assert_eq!(
+        ended.stderr,
+        "note: LoggingPolicy broken cannot be used as it stands: streamingSidecar.image: \"my image\" is no image; \
+         write REGISTRY/NAME:TAG; correct the policy\n"
+    );
+}
+
+#[test]
 fn limits_of_the_namespace_are_met() {
     let range = "apiVersion: v1\nkind: LimitRange\nmetadata: {name: small, namespace: here}\n\
         spec: {limits: [{type: Container, max: {memory: 24Mi, cpu: 1}}]}\n";

@@ -1,4 +1,5 @@
-//! The reader of reviews and the decision, with any bytes that could be sent: as a review, and as the pod in one.
+//! The readers of reviews, of pods and of workloads, and the decision, with any bytes that could be sent: as a review, and as the
+//! object in one.
 
 #![no_main]
 
@@ -11,6 +12,7 @@ use tributary_crds::selection::Labels;
 use tributary_webhook::limits::NO_LIMITS;
 use tributary_webhook::policies::{Namespace, PolicyIndex, StoredPolicy};
 use tributary_webhook::review::{Request, answer};
+use tributary_webhook::templates::Workload;
 use tributary_webhook::{Config, Decision, inject};
 
 /// One policy that leaves volumes alone, one that creates them, and one that cannot be used.
@@ -46,10 +48,29 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(answer["response"]["uid"], request.uid.as_ref());
         assert_eq!(answer["response"]["allowed"], true);
     }
-    if let Ok(pod) = str::from_utf8(bytes) {
-        decided(pod);
+    if let Ok(request) = Request::parse(bytes)
+        && let Ok((workload, object)) = request.workload()
+    {
+        decide_about_template(workload, object);
+    }
+    if let Ok(in_one_pass) = Request::parse_with_pod(bytes) {
+        let request = Request::parse(bytes).expect("what can be read in one pass can be in two");
+        assert_eq!(in_one_pass.uid, request.uid);
+        assert_eq!(in_one_pass.pod().is_ok(), request.pod().is_ok());
+    }
+    if let Ok(object) = str::from_utf8(bytes) {
+        decided(object);
+        for workload in Workload::ALL {
+            decide_about_template(workload, object);
+        }
     }
 });
+
+fn decide_about_template(workload: Workload, object: &str) {
+    if let Ok(pod) = workload.pod(object) {
+        decided(&pod);
+    }
+}
 
 /// The decision about a pod, when this is one, after a look at whether it is sound.
 fn decided(pod: &str) -> Option<Decision> {

@@ -75,6 +75,9 @@ impl<'r> Room<'r> {
 
     /// Why a sidecar with these resources would not fit, if it would not.
     pub fn refusal(&self, applicant: Applicant<'_>, given: &RequestsAndLimits) -> Option<Finding> {
+        if self.has_no_bounds() {
+            return None;
+        }
         let refusal = |pod: &PodResources| {
             let mut pod = pod.clone();
             pod.add_sidecar(given);
@@ -84,6 +87,11 @@ impl<'r> Room<'r> {
         };
         // The first is what every pass finds; the second is what counts where the pod came with sidecars that are not asked for.
         refusal(&self.with_taken).or_else(|| refusal(&self.with_present))
+    }
+
+    /// Whether nothing could refuse a sidecar, as it is for most pods.
+    fn has_no_bounds(&self) -> bool {
+        self.application.whole().is_none() && self.limits.limit_ranges().is_empty() && self.quotas.is_empty()
     }
 
     /// The pod's own requests must hold what its containers request, and its limits are shared by all that run.
