@@ -1,5 +1,7 @@
 //! Directories: which is within which, and which must not be covered by a mount.
 
+use std::borrow::Cow;
+
 /// Where a sidecar mounts what it cannot mount at the application's own path.
 pub const ELSEWHERE: &str = "/tributary";
 /// Where the container runtime, the kubelet, the image and the sidecar itself have things. A read-only volume over one of their
@@ -17,12 +19,19 @@ const OCCUPIED: [&str; 9] = [
 ];
 
 /// A path without empty components and trailing slashes. A relative one is taken from the root, as the kubelet does.
-pub fn clean(path: &str) -> String {
+pub fn clean(path: &str) -> Cow<'_, str> {
+    let is_left_out = |component: &str| matches!(component, "" | ".");
+    let is_clean = path
+        .strip_prefix('/')
+        .is_some_and(|rest| path == "/" || !rest.split('/').any(is_left_out));
+    if is_clean {
+        return Cow::Borrowed(path);
+    }
     let components: Vec<&str> = path
         .split('/')
-        .filter(|component| !matches!(*component, "" | "."))
+        .filter(|component| !is_left_out(component))
         .collect();
-    format!("/{}", components.join("/"))
+    Cow::Owned(format!("/{}", components.join("/")))
 }
 
 /// Whether a directory is another one or below it, by component: `/var/logs` is not within `/var/log`.

@@ -88,7 +88,7 @@ fn access(target: &Target<'_>, mount: &Mount<'_>, kind: VolumeKind) -> Result<Ac
     let prefix = sidecar_prefix(&at);
     Ok(Access {
         volume: mount.name.to_string(),
-        mount_path: clean(&format!("{prefix}{at}")),
+        mount_path: clean(&format!("{prefix}{at}")).into_owned(),
         path: target.path.below(prefix),
         part,
         outlives_pod: kind == VolumeKind::Outlives,
@@ -110,7 +110,7 @@ fn covering_mount<'m, 'a>(mounts: &'m [Mount<'a>], path: &AbsolutePath) -> Optio
 
 /// Where the sidecar mounts what the application mounts, so that the file's path is the same.
 fn sidecar_mount(target: &Target<'_>, mount: &Mount<'_>) -> Result<(String, Part), Finding> {
-    let at = clean(&mount.mount_path);
+    let at = clean(&mount.mount_path).into_owned();
     let sub_path = mount.sub_path.as_deref().filter(|part| !part.is_empty());
     let expression = mount.sub_path_expr.as_deref().filter(|part| !part.is_empty());
     if at == target.path.as_str() {
