@@ -10,13 +10,10 @@ use crate::files::new_volumes::NewVolume;
 use crate::files::{self, Request};
 use crate::options::{self, LeftAlone, Options};
 use crate::patch::{Patch, PatchBuilder};
-use crate::pod::{DEFAULT_CONTAINER, Pod, PodError};
+use crate::pod::{DEFAULT_CONTAINER, NO_RESULT, Pod, PodError};
 use crate::policies::{Chosen, Namespace, PolicyIndex};
 use crate::sidecar::fitting::Fitting;
 use crate::{agent, direct, streaming};
-
-/// What all annotations of an object may hold together, in bytes (the API server's limit).
-const MAX_ANNOTATIONS: usize = 256 * 1024;
 
 /// What holds for every pod.
 #[derive(Clone, Debug)]
@@ -302,21 +299,23 @@ impl Decision {
     }
 }
 
-/// Sets the result, unless the pod carries it already or it would make the pod too large; the warnings say the same.
+/// Sets the result, unless the pod carries it already or it would make the pod too large; the warnings say the same. One of
+/// before, which is no longer so, goes even then.
 fn annotate_result(patch: &mut PatchBuilder<'_>, pod: &Pod<'_>, result: &InjectionResult) {
     let value = result.to_annotation();
-    let ours = annotation::RESULT.len() + value.len();
-    if pod.annotation(annotation::RESULT) != Some(value.as_str())
-        && patch.annotation_bytes() + ours <= MAX_ANNOTATIONS
-    {
-        patch.annotation(annotation::RESULT, &value);
+    let present = pod.annotation(annotation::RESULT);
+    if present == Some(value.as_str()) || patch.annotation_if_it_fits(annotation::RESULT, &value) {
+        return;
+    }
+    if present.is_some_and(|present| present != NO_RESULT) {
+        patch.annotation(annotation::RESULT, NO_RESULT);
     }
 }
 
-/// Keeps `kubectl logs` and `kubectl exec` on the application, now that it is not alone.
+/// Keeps `kubectl logs` and `kubectl exec` on the application, now that it is not alone, unless that would make the pod too large.
 fn name_default_container(patch: &mut PatchBuilder<'_>, pod: &Pod<'_>) {
     let first = pod.spec.containers.first();
     if let Some(first) = first.filter(|_| pod.annotation(DEFAULT_CONTAINER).is_none()) {
-        patch.annotation(DEFAULT_CONTAINER, &first.name);
+        patch.annotation_if_it_fits(DEFAULT_CONTAINER, &first.name);
     }
 }

@@ -5,10 +5,12 @@ use k8s_openapi::api::core::v1 as core;
 use serde::Serialize;
 
 use crate::files::new_volumes::NewVolume;
-use crate::pod::{ContainerList, ContainerRef, Pod};
+use crate::pod::{ContainerList, ContainerRef, Pod, lasting_bytes};
 
 /// The usual length of a patch that adds one sidecar, in bytes: what is longer only takes another allocation.
 const USUAL_LENGTH: usize = 4 << 10;
+/// What all annotations of an object may hold together, in bytes (the API server's limit).
+pub const MAX_ANNOTATIONS: usize = 256 * 1024;
 /// Behind the last entry of a list.
 const END: &str = "-";
 
@@ -111,24 +113,33 @@ pub struct PatchBuilder<'p> {
 impl<'p> PatchBuilder<'p> {
     /// A patch for this pod.
     pub fn new(pod: &'p Pod<'p>) -> Self {
-        let annotations = pod.metadata.annotations.iter().flatten();
         Self {
             pod,
             json: Vec::with_capacity(USUAL_LENGTH),
             made: Vec::new(),
-            annotation_bytes: annotations.map(|(key, value)| key.len() + value.len()).sum(),
+            annotation_bytes: pod.lasting_annotation_bytes(),
         }
     }
 
-    /// Sets an annotation.
+    /// Sets an annotation, once.
     pub fn annotation(&mut self, key: &str, value: &str) {
-        self.annotation_bytes += key.len() + value.len();
+        self.annotation_bytes = self.annotation_bytes_with(key, value);
         self.put(Parent::Annotations, key, &value);
     }
 
-    /// What all annotations hold together with those that were set, in bytes; what was replaced counts too.
-    pub fn annotation_bytes(&self) -> usize {
-        self.annotation_bytes
+    /// Sets an annotation, once, unless all of them would hold more than they may. Returns whether it was set.
+    pub fn annotation_if_it_fits(&mut self, key: &str, value: &str) -> bool {
+        let fits = self.annotation_bytes_with(key, value) <= MAX_ANNOTATIONS;
+        if fits {
+            self.annotation(key, value);
+        }
+        fits
+    }
+
+    /// What all annotations would hold together, in bytes.
+    fn annotation_bytes_with(&self, key: &str, value: &str) -> usize {
+        let replaced = self.pod.annotation(key).map_or(0, |old| lasting_bytes(key, old));
+        self.annotation_bytes - replaced + key.len() + value.len()
     }
 
     /// Sets an annotation, unless the pod has it with this value.

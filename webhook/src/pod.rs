@@ -10,6 +10,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use tributary_agents::config::CONFIG_DIRECTORY;
+use tributary_crds::annotation;
 use tributary_crds::selection::Labels;
 
 use crate::limits::amounts::{Amounts, RequestsAndLimits};
@@ -18,6 +19,9 @@ use crate::text::Text;
 
 /// Which container `kubectl logs` and `kubectl exec` take when none is named.
 pub const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
+
+/// A result that says nothing, where there is no room for one.
+pub const NO_RESULT: &str = "{}";
 
 /// What Kubernetes sets where a pod has no `terminationGracePeriodSeconds`.
 const DEFAULT_GRACE_PERIOD: i64 = 30;
@@ -325,6 +329,13 @@ impl<'a> Pod<'a> {
         self.metadata.annotations.as_ref()?.get(key).map(Text::as_str)
     }
 
+    /// What all annotations hold together, in bytes, as the API server counts them. A result gives way, so that only what is left
+    /// of it then counts.
+    pub fn lasting_annotation_bytes(&self) -> usize {
+        let annotations = self.metadata.annotations.iter().flatten();
+        annotations.map(|(key, value)| lasting_bytes(key, value)).sum()
+    }
+
     /// Every container: the application's first, then init containers and native sidecars.
     pub fn all_containers(&self) -> impl Iterator<Item = ContainerRef<'_>> {
         let app = self.spec.containers.iter().enumerate();
@@ -386,6 +397,16 @@ impl<'a> Pod<'a> {
             (None, None, None) => "without a name".to_owned(),
         }
     }
+}
+
+/// What an annotation holds, in bytes; of a result, the shortest there is.
+pub fn lasting_bytes(key: &str, value: &str) -> usize {
+    let value = if key == annotation::RESULT {
+        NO_RESULT
+    } else {
+        value
+    };
+    key.len() + value.len()
 }
 
 impl<'a> Container<'a> {

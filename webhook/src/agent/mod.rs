@@ -16,7 +16,7 @@ use crate::files::access::{Access, Part};
 use crate::files::directories::ELSEWHERE;
 use crate::files::sub_path_expr::renamed;
 use crate::options::Options;
-use crate::patch::PatchBuilder;
+use crate::patch::{MAX_ANNOTATIONS, PatchBuilder};
 use crate::pod::{Container, ContainerRef, Mount, Pod};
 use crate::policies::Chosen;
 use crate::sidecar::fitting::{Applicant, Fitting};
@@ -126,12 +126,7 @@ impl<'p> Plan<'p> {
             let remedy = "correct that, or the policy";
             Finding::new(Reason::PolicyNotUsable, error.to_string(), remedy)
         })?;
-        let length: usize = config.documents.iter().map(|document| document.text.len()).sum();
-        if length > MAX_CONFIG {
-            let message = format!("the agent's configuration has {length} bytes, {MAX_CONFIG} at most");
-            let remedy = "name fewer files or use a pattern, or give the policy fewer outputs";
-            return Err(Finding::new(Reason::ConfigTooLarge, message, remedy));
-        }
+        check_length(pod, &config)?;
         let applications: Vec<_> = found
             .iter()
             .zip(&accesses)
@@ -261,6 +256,25 @@ impl<'p> Plan<'p> {
         };
         Some((added + index, work.container))
     }
+}
+
+/// Whether the configuration is short enough to travel with the pod, beside what the pod has of annotations.
+fn check_length(pod: &Pod<'_>, config: &SidecarConfig) -> Result<(), Finding> {
+    let length: usize = config.documents.iter().map(|document| document.text.len()).sum();
+    if length > MAX_CONFIG {
+        let message = format!("the agent's configuration has {length} bytes, {MAX_CONFIG} at most");
+        let remedy = "name fewer files or use a pattern, or give the policy fewer outputs";
+        return Err(Finding::new(Reason::ConfigTooLarge, message, remedy));
+    }
+    let keys = || config.documents.iter().map(|document| document.annotation);
+    let replaced = keys().filter_map(|key| Some(key.len() + pod.annotation(key)?.len()));
+    let others = pod.lasting_annotation_bytes() - replaced.sum::<usize>();
+    if others + keys().map(str::len).sum::<usize>() + length > MAX_ANNOTATIONS {
+        let message = format!("{length} bytes of configuration do not fit beside the pod's annotations");
+        let remedy = format!("shorten these: all together may have {MAX_ANNOTATIONS} bytes");
+        return Err(Finding::new(Reason::ConfigTooLarge, message, remedy));
+    }
+    Ok(())
 }
 
 /// The labels that records carry: the pod's own, without what is added here, so that a second look finds the same.

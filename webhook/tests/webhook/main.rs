@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod api_server;
+mod extremes;
 mod golden;
 mod limits;
 mod properties;

@@ -1,0 +1,61 @@
+//! Pods at the edge of what the API server takes: with us they are still within it.
+
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::support::{decide, patched, policies};
+
+/// What all annotations of an object may hold together, in bytes (the API server's limit).
+const MAX_ANNOTATIONS: usize = 256 * 1024;
+
+fn pod(annotations: &Value, container: &Value) -> Value {
+    let mut app =
+        json!({"name": "app", "image": "i", "volumeMounts": [{"name": "logs", "mountPath": "/logs"}]});
+    app.as_object_mut()
+        .unwrap()
+        .extend(container.as_object().unwrap().clone());
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "web", "namespace": "shop", "annotations": annotations},
+        "spec": {
+            "securityContext": {"runAsUser": 1000}, "containers": [app], "volumes": [{"name": "logs", "emptyDir": {}}]
+        }
+    })
+}
+
+fn annotation_bytes(pod: &Value) -> usize {
+    let annotations = pod["metadata"]["annotations"].as_object().unwrap();
+    let lengths = annotations
+        .iter()
+        .map(|(key, value)| key.len() + value.as_str().unwrap().len());
+    lengths.sum()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn annotations_stay_within_their_limit(
+        left in 0..20_000_usize, stream in any::<bool>(), ship in any::<bool>(), stale in any::<bool>()
+    ) {
+        let mut pod = pod(&json!({"note": ""}), &json!({}));
+        let annotations = &mut pod["metadata"]["annotations"];
+        for (key, asked) in [("stream", stream), ("ship", ship)] {
+            if asked {
+                annotations[format!("tributary.dev/{key}")] = "/logs/a.log".into();
+            }
+        }
+        if stale {
+            annotations["tributary.dev/result"] = "x".repeat(left / 2).into();
+        }
+        let room = MAX_ANNOTATIONS.saturating_sub(annotation_bytes(&pod) + left);
+        pod["metadata"]["annotations"]["note"] = "n".repeat(room).into();
+        prop_assert!(annotation_bytes(&pod) <= MAX_ANNOTATIONS);
+        let once = patched(&pod, &decide(&pod, policies()));
+        let bytes = annotation_bytes(&once);
+        prop_assert!(bytes <= MAX_ANNOTATIONS, "{left} were left, and {} are too many", bytes - MAX_ANNOTATIONS);
+        prop_assert!(decide(&once, policies()).patch.is_empty());
+    }
+}
