@@ -43,6 +43,8 @@ pub const TAILING_SIDECAR: &str = "tailing-sidecar";
 pub const MAX_FILES: usize = 16;
 /// Longest path that is taken, in bytes (Linux' `PATH_MAX` less the terminating zero).
 pub const MAX_PATH: usize = 4095;
+/// Longest part of what is no container's name that a message repeats, in characters.
+const MAX_SHOWN: usize = 100;
 
 /// One file, or pattern of files, whose lines are to be printed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -225,7 +227,8 @@ fn parse_file(item: &str) -> Result<FileSpec, PathProblem> {
         _ => (None, item),
     };
     if let Some(name) = container.filter(|name| !is_container_name(name)) {
-        return Err(PathProblem::ContainerName(name.to_owned()));
+        let shown: String = name.chars().take(MAX_SHOWN).collect();
+        return Err(PathProblem::ContainerName(shown));
     }
     Ok(FileSpec {
         container: container.map(str::to_owned),

@@ -1,6 +1,6 @@
 //! What a pod asks for: the annotations that turn a pattern on, ours and those of operators that people come from.
 
-use tributary_crds::annotation::{self, FileSpec, parse_files};
+use tributary_crds::annotation::{self, FileSpec, MAX_FILES, parse_files};
 use tributary_crds::{Reason, annotation::AnnotationError};
 
 use crate::direct::Who;
@@ -97,7 +97,9 @@ fn foreign_files(pod: &Pod<'_>) -> Option<(&'static str, Result<Vec<FileSpec>, F
 fn tailing_sidecar(pod: &Pod<'_>, value: &str) -> Result<Vec<FileSpec>, Finding> {
     let key = annotation::TAILING_SIDECAR;
     let items = value.split(';').map(str::trim).filter(|item| !item.is_empty());
+    // One more than may be named is enough to say that there are too many.
     let ours: Vec<String> = items
+        .take(MAX_FILES + 1)
         .map(|item| {
             let (before, path) = item.rsplit_once(':').unwrap_or(("", item));
             let volume = before.rsplit(':').next().unwrap_or_default();

@@ -31,6 +31,9 @@ const FIELDS: [(&str, &str, &str); 4] = [
     ("TRIBUTARY_NODE_NAME", "k8s.node.name", "spec.nodeName"),
 ];
 
+/// Most containers that the annotation may name.
+const MAX_NAMES: usize = 16;
+
 /// Which containers push for themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Who {
@@ -43,18 +46,33 @@ pub enum Who {
 impl Who {
     /// Reads `tributary.dev/direct`; `None` for `"false"`. The error says what to write.
     pub fn parse(value: &str) -> Option<Result<Self, Finding>> {
-        let names: Vec<String> = value.split(',').map(|name| name.trim().to_owned()).collect();
+        let refused = |message: String, remedy: &str| {
+            let finding = Finding::new(Reason::InvalidAnnotation, message, remedy);
+            Some(Err(finding.about(annotation::DIRECT)))
+        };
         match value.trim() {
-            "false" => None,
-            "true" => Some(Ok(Self::All)),
-            _ if names.iter().all(|name| annotation::is_container_name(name)) => Some(Ok(Self::Named(names))),
-            _ => {
-                let message = format!("{} is not understood", Quoted(value));
-                let remedy = r#"write "true", or names of containers separated by commas"#;
-                let finding = Finding::new(Reason::InvalidAnnotation, message, remedy);
-                Some(Err(finding.about(annotation::DIRECT)))
-            }
+            "false" => return None,
+            "true" => return Some(Ok(Self::All)),
+            _ => {}
         }
+        let mut names: Vec<String> = Vec::new();
+        for name in value.split(',').map(str::trim) {
+            if !annotation::is_container_name(name) {
+                let remedy = r#"write "true", or names of containers separated by commas"#;
+                return refused(format!("{} is not understood", Quoted(value)), remedy);
+            }
+            if names.iter().any(|named| named == name) {
+                continue;
+            }
+            if names.len() == MAX_NAMES {
+                return refused(
+                    format!("more than {MAX_NAMES} containers"),
+                    r#"write "true" for all of them"#,
+                );
+            }
+            names.push(name.to_owned());
+        }
+        Some(Ok(Self::Named(names)))
     }
 }
 
@@ -345,6 +363,7 @@ mod tests {
         assert_eq!(Who::parse("true").unwrap().unwrap(), Who::All);
         let named = Who::Named(vec!["a".to_owned(), "b".to_owned()]);
         assert_eq!(Who::parse("a, b").unwrap().unwrap(), named);
+        assert_eq!(Who::parse("a,b, a").unwrap().unwrap(), named, "each once");
         assert!(Who::parse("false").is_none());
         for bad in ["", "yes,", "A", "a b"] {
             let finding = Who::parse(bad).unwrap().unwrap_err();

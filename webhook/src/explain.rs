@@ -192,7 +192,11 @@ impl InjectionResult {
 /// The name among `known` that somebody who wrote `unknown` probably meant.
 pub fn did_you_mean<'k>(unknown: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let allowed = unknown.len().div_ceil(2).min(3);
-    let near = known.into_iter().map(|name| (distance(unknown, name), name));
+    // What is so much longer or shorter cannot be near, and somebody may have written a whole annotation of it.
+    let comparable = known
+        .into_iter()
+        .filter(|name| name.len().abs_diff(unknown.len()) <= allowed);
+    let near = comparable.map(|name| (distance(unknown, name), name));
     near.filter(|(distance, _)| *distance <= allowed)
         .min()
         .map(|(_, name)| name)

@@ -15,6 +15,10 @@ const MIRROR: &str = "kubernetes.io/config.mirror";
 /// Largest user or group that Kubernetes takes.
 const MAX_ID: i64 = i32::MAX as i64;
 
+/// Longest pattern in bytes, as in policies: it is compiled for each pod.
+const MAX_PATTERN: usize = 1024;
+/// Longest value of `tributary.dev/resources` in bytes: a few quantities.
+const MAX_RESOURCES: usize = 1024;
 /// Longest part of a value that a message repeats, in characters.
 const MAX_SHOWN: usize = 60;
 
@@ -177,6 +181,9 @@ fn parse_multiline(value: &str) -> Result<String, String> {
         "Python" => MultilinePreset::Python,
         "Go" => MultilinePreset::Go,
         "Ruby" => MultilinePreset::Ruby,
+        pattern if pattern.len() > MAX_PATTERN => {
+            return Err(format!("write a pattern of at most {MAX_PATTERN} bytes"));
+        }
         pattern if pattern.starts_with('^') => return pattern_option(pattern),
         _ => {
             return Err(
@@ -197,6 +204,9 @@ fn parse_image(value: &str) -> Result<String, String> {
 
 fn parse_resources(value: &str) -> Result<SidecarResources, String> {
     const SHAPE: &str = r#"write JSON such as {"requests":{"cpu":"10m"},"limits":{"memory":"64Mi"}}"#;
+    if value.len() > MAX_RESOURCES {
+        return Err(SHAPE.to_owned());
+    }
     let resources: Resources = serde_json::from_str(value).map_err(|_| SHAPE.to_owned())?;
     SidecarResources::compile(Some(&resources)).map_err(|error| error.to_string())
 }

@@ -59,3 +59,48 @@ proptest! {
         prop_assert!(decide(&once, policies()).patch.is_empty());
     }
 }
+
+/// How long a decision may take, also on a machine that is busy with other things: the API server waits for three seconds.
+const SOON: Duration = Duration::from_millis(500);
+
+#[test]
+fn no_annotation_takes_long_to_refuse() {
+    let names = |separator: &str, count: usize| {
+        let names: Vec<String> = (0..count).map(|at| format!("c{at}")).collect();
+        names.join(separator)
+    };
+    let mounts: Vec<Value> = (0..5000)
+        .map(|at| json!({"name": "logs", "mountPath": format!("/logs/{at}")}))
+        .collect();
+    for (key, value) in [
+        ("tributary.dev/policy", "p".repeat(250_000)),
+        ("tributary.dev/direct", names(",", 35_000)),
+        ("tributary.dev/stream", names(",/", 35_000)),
+        ("tailing-sidecar", names(";logs:/x", 20_000)),
+        ("tributary.dev/multiline", format!("^{}", "\\pL".repeat(80_000))),
+        (
+            "tributary.dev/multiline",
+            format!("^{}", "[a-z]{60}".repeat(25_000)),
+        ),
+        ("tributary.dev/image", "a/".repeat(100_000)),
+        (
+            "tributary.dev/resources",
+            format!(r#"{{"limits":{{"cpu":"{}"}}}}"#, "9".repeat(250_000)),
+        ),
+    ] {
+        let mut annotations = json!({key: value});
+        if !["tributary.dev/direct", "tributary.dev/stream", "tailing-sidecar"].contains(&key) {
+            annotations["tributary.dev/stream"] = "/logs/a.log".into();
+        }
+        let pod = pod(&annotations, &json!({"volumeMounts": mounts}));
+        let started = Instant::now();
+        let decision = decide(&pod, policies());
+        let took = started.elapsed();
+        assert!(took < SOON, "{key}: {took:?}");
+        let said: usize = decision.warnings.iter().map(String::len).sum();
+        assert!(
+            !decision.warnings.is_empty() && said < 64 * 1024,
+            "{key}: {said} bytes of warnings"
+        );
+    }
+}
