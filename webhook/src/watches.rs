@@ -24,10 +24,14 @@ use crate::tls::{Certificate, CertificateError};
 const TLS_CERTIFICATE: &str = "tls.crt";
 const TLS_KEY: &str = "tls.key";
 
+/// Policies that are listed at once: a page of the usual 500 takes more memory than all that is kept of them.
+const POLICIES_OF_A_PAGE: u32 = 100;
+
 /// Follows the policies. One that cannot be decoded does not stop the others.
 pub async fn policies(client: Client, state: Arc<ClusterState>, metrics: Metrics) {
     let api: Api<DeserializeGuard<LoggingPolicy>> = Api::all(client);
-    let mut events = events("LoggingPolicies", watcher(api, watcher::Config::default()));
+    let pages = watcher::Config::default().page_size(POLICIES_OF_A_PAGE);
+    let mut events = events("LoggingPolicies", watcher(api, pages));
     let mut policies = Policies::default();
     while let Some(event) = events.next().await {
         if !policies.take(event) {
