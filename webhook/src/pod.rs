@@ -130,6 +130,9 @@ pub struct Container<'a> {
     /// Where volumes appear in it.
     #[serde(borrow)]
     pub volume_mounts: Option<Vec<Mount<'a>>>,
+    /// Where block devices appear in it.
+    #[serde(borrow)]
+    pub volume_devices: Option<Vec<Device<'a>>>,
     /// Environment variables, read only when a `subPathExpr` needs them: pods with thousands exist.
     #[serde(borrow)]
     pub env: Option<&'a RawValue>,
@@ -171,6 +174,15 @@ pub struct Mount<'a> {
     pub sub_path_expr: Option<Text<'a>>,
     /// Whether the container may write to it.
     pub read_only: Option<bool>,
+}
+
+/// Where a block device appears in a container.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Device<'a> {
+    /// Where the container sees it.
+    #[serde(borrow)]
+    pub device_path: Text<'a>,
 }
 
 /// A volume: its name, and what kind it is as far as that matters here.

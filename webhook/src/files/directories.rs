@@ -18,19 +18,24 @@ const OCCUPIED: [&str; 9] = [
     crate::sidecar::STREAMER,
 ];
 
-/// A path without empty components and trailing slashes. A relative one is taken from the root, as the kubelet does.
+/// A path without empty components, dots and trailing slashes. A relative one is taken from the root, as the kubelet does, and
+/// `..` leads to the parent, as the runtime takes it.
 pub fn clean(path: &str) -> Cow<'_, str> {
-    let is_left_out = |component: &str| matches!(component, "" | ".");
+    let is_special = |component: &str| matches!(component, "" | "." | "..");
     let is_clean = path
         .strip_prefix('/')
-        .is_some_and(|rest| path == "/" || !rest.split('/').any(is_left_out));
+        .is_some_and(|rest| path == "/" || !rest.split('/').any(is_special));
     if is_clean {
         return Cow::Borrowed(path);
     }
-    let components: Vec<&str> = path
-        .split('/')
-        .filter(|component| !is_left_out(component))
-        .collect();
+    let mut components: Vec<&str> = Vec::new();
+    for component in path.split('/') {
+        match component {
+            "" | "." => {}
+            ".." => drop(components.pop()),
+            name => components.push(name),
+        }
+    }
     Cow::Owned(format!("/{}", components.join("/")))
 }
 
@@ -114,6 +119,8 @@ mod tests {
         assert_eq!(clean("//var/./log//"), "/var/log");
         assert_eq!(clean("var/log"), "/var/log");
         assert_eq!(clean("/"), "/");
+        assert_eq!(clean("/var/../srv/./logs/"), "/srv/logs");
+        assert_eq!(clean("../.."), "/");
     }
 
     #[test]

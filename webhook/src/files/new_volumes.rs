@@ -6,7 +6,7 @@ use serde::Serialize;
 use tributary_crds::{Reason, annotation};
 
 use crate::explain::{Finding, Quoted};
-use crate::files::directories::{is_within, must_stay};
+use crate::files::directories::{clean, is_within, must_stay};
 use crate::files::target::Target;
 use crate::pod::{ContainerList, ContainerRef, Mount, Pod};
 use crate::sidecar::names;
@@ -38,6 +38,14 @@ pub fn check_directory(target: &Target<'_>) -> Result<(), Finding> {
             Reason::UnsupportedMount,
             format!("no volume covers {}", Quoted(target.path.as_str())),
             "Kubernetes mounts nothing at a path with a colon; let the application log to another directory",
+        ));
+    }
+    let mut devices = target.container.container.volume_devices.iter().flatten();
+    if devices.any(|device| clean(&device.device_path) == directory) {
+        return Err(Finding::new(
+            Reason::UnsupportedMount,
+            format!("no volume covers {}", Quoted(target.path.as_str())),
+            "the container has a block device at that path; let the application log to a directory of its own, such as /var/log/app",
         ));
     }
     Ok(())

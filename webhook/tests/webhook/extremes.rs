@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use tributary_crds::Reason;
 
 use crate::support::{decide, patched, policies};
 
@@ -102,5 +103,94 @@ fn no_annotation_takes_long_to_refuse() {
             !decision.warnings.is_empty() && said < 64 * 1024,
             "{key}: {said} bytes of warnings"
         );
+    }
+}
+
+/// The paths at which a container has something.
+fn paths(container: &Value) -> Vec<&str> {
+    let of = |list: &str, path: &str| -> Vec<&str> {
+        let items = container[list].as_array().into_iter().flatten();
+        items.map(|item| item[path].as_str().unwrap()).collect()
+    };
+    [of("volumeMounts", "mountPath"), of("volumeDevices", "devicePath")].concat()
+}
+
+#[test]
+fn nothing_is_mounted_where_a_container_has_a_device_or_a_mount_by_another_name() {
+    for (container, file, reason) in [
+        (
+            json!({"volumeMounts": null, "volumeDevices": [{"name": "block", "devicePath": "/data/block"}]}),
+            "/data/block/a.log",
+            "UnsupportedMount",
+        ),
+        (
+            json!({"volumeMounts": [{"name": "logs", "mountPath": "/var/../srv/./logs/"}]}),
+            "/srv/logs/a.log",
+            "Injected",
+        ),
+        (
+            json!({"volumeMounts": [{"name": "logs", "mountPath": "/../../srv"}]}),
+            "/srv/a.log",
+            "Injected",
+        ),
+    ] {
+        let annotations = json!({"tributary.dev/stream": file, "tributary.dev/missing-volume": "create"});
+        let pod = pod(&annotations, &container);
+        let decision = decide(&pod, policies());
+        let reasons: Vec<&str> = decision.reasons.iter().map(|reason| reason.as_str()).collect();
+        assert_eq!(reasons, [reason], "{file}");
+        let once = patched(&pod, &decision);
+        assert_eq!(paths(&once["spec"]["containers"][0]).len(), 1, "{file}");
+    }
+}
+
+#[test]
+fn an_application_that_knows_where_to_push_keeps_its_protocol() {
+    let variable = |name: &str, value: &str| json!({"name": name, "value": value});
+    for (own, protocol) in [
+        (vec![], Some("grpc")),
+        (vec![variable("OTEL_SERVICE_NAME", "web")], Some("grpc")),
+        (
+            vec![variable("OTEL_EXPORTER_OTLP_ENDPOINT", "http://own:4318")],
+            None,
+        ),
+        (
+            vec![variable(
+                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+                "http://own:4318/v1/traces",
+            )],
+            None,
+        ),
+        (
+            vec![
+                variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://own:4318/v1/traces"),
+                variable("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf"),
+            ],
+            Some("grpc"),
+        ),
+        (
+            vec![
+                variable("OTEL_EXPORTER_OTLP_ENDPOINT", "http://own:4318"),
+                variable("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+            ],
+            Some("http/json"),
+        ),
+    ] {
+        let pod = pod(&json!({"tributary.dev/direct": "true"}), &json!({"env": own}));
+        let decision = decide(&pod, policies());
+        let once = patched(&pod, &decision);
+        let env = once["spec"]["containers"][0]["env"].as_array().unwrap();
+        let found: Vec<&str> = env
+            .iter()
+            .filter(|variable| variable["name"] == "OTEL_EXPORTER_OTLP_PROTOCOL")
+            .map(|variable| variable["value"].as_str().unwrap())
+            .collect();
+        assert_eq!(found, Vec::from_iter(protocol), "{own:?}");
+        assert_eq!(
+            protocol == Some("grpc"),
+            !decision.reasons.contains(&Reason::VariableKept),
+            "{own:?}"
+        );
+        assert!(decide(&once, policies()).patch.is_empty(), "{own:?}");
     }
 }
