@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, ObjectFieldSelector};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tributary_crds::names::label;
 use tributary_crds::output::OtlpProtocol;
 use tributary_crds::{Reason, annotation};
@@ -19,6 +19,21 @@ use crate::policies::Chosen;
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
 const ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
+/// Addresses for one kind of telemetry, each with the variable of its protocol. Without that, [`PROTOCOL`] would be theirs.
+const OF_SIGNALS: [(&str, &str); 3] = [
+    (
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+    ),
+    (
+        "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
+    ),
+    (
+        "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL",
+    ),
+];
 /// Variables of ours from which [`ATTRIBUTES`] is made, with the attribute and the pod's field of each.
 const FIELDS: [(&str, &str, &str); 4] = [
     (
@@ -117,10 +132,11 @@ impl<'p> Plan<'p> {
 
     fn serve(&mut self, pod: &Pod<'_>, container: ContainerRef<'p>, block: &Direct) {
         let name = &container.container.name;
-        let wanted = variables(pod, container.container, block);
+        let mut wanted = variables(pod, container.container, block);
         let present = present(container.container);
         let has = |variable: &EnvVar| present.get(&variable.name);
         let ours = |variable: &EnvVar| has(variable).is_some_and(|present| *present == json!(variable));
+        self.notes.extend(keep_protocol(name, &mut wanted, &present));
         for kept in wanted
             .iter()
             .filter(|variable| has(variable).is_some() && !ours(variable))
@@ -195,6 +211,32 @@ impl<'p> Plan<'p> {
     }
 }
 
+/// Leaves the protocol unset where it would become that of telemetry which the application sends elsewhere. Says so where nothing
+/// else does.
+fn keep_protocol(
+    container: &str,
+    wanted: &mut Vec<EnvVar>,
+    present: &BTreeMap<String, Value>,
+) -> Option<Finding> {
+    if present.contains_key(PROTOCOL) {
+        return None;
+    }
+    let goes_elsewhere = wanted.iter().any(|variable| {
+        let own = present.get(&variable.name);
+        variable.name == ENDPOINT && own.is_some_and(|own| *own != json!(variable))
+    });
+    let signal = OF_SIGNALS
+        .iter()
+        .find(|(endpoint, protocol)| present.contains_key(*endpoint) && !present.contains_key(*protocol));
+    if goes_elsewhere || signal.is_some() {
+        wanted.retain(|variable| variable.name != PROTOCOL);
+    }
+    let (endpoint, protocol) = signal?;
+    let message = format!("container {container} sets {endpoint} itself");
+    let remedy = format!("its protocol stays too; write {protocol} in env to have {PROTOCOL} set here");
+    Some(Finding::new(Reason::VariableKept, message, remedy).about(annotation::DIRECT))
+}
+
 /// All that a container is told, in an order in which each variable uses only earlier ones.
 fn variables(pod: &Pod<'_>, container: &Container<'_>, block: &Direct) -> Vec<EnvVar> {
     let literal = |name: &str, value: &str| EnvVar {
@@ -253,18 +295,22 @@ fn service_name<'p>(pod: &'p Pod<'_>) -> Option<&'p str> {
     (!name.is_empty() && name.chars().all(plain)).then_some(name)
 }
 
-/// The variables that a container has, the last of a name: it is the one that holds.
-fn present(container: &Container<'_>) -> BTreeMap<String, serde_json::Value> {
+/// The variables that a container has and that matter here, the last of a name: it is the one that holds.
+fn present(container: &Container<'_>) -> BTreeMap<String, Value> {
     let json = container.env.map_or("[]", |env| env.get());
     let entries: Vec<&serde_json::value::RawValue> = serde_json::from_str(json).unwrap_or_default();
-    let ours = |name: &str| {
-        [ENDPOINT, PROTOCOL, ATTRIBUTES].contains(&name) || FIELDS.iter().any(|(field, ..)| *field == name)
+    let matters = |name: &str| {
+        [ENDPOINT, PROTOCOL, ATTRIBUTES].contains(&name)
+            || FIELDS.iter().any(|(field, ..)| *field == name)
+            || OF_SIGNALS
+                .iter()
+                .any(|(endpoint, protocol)| *endpoint == name || *protocol == name)
     };
-    // Pods with thousands of variables exist, of which only those that are called like ours are read whole.
+    // Pods with thousands of variables exist, of which only those that matter are read whole.
     entries
         .into_iter()
         .filter_map(|entry| Some((serde_json::from_str::<Present>(entry.get()).ok()?.name, entry)))
-        .filter(|(name, _)| ours(name))
+        .filter(|(name, _)| matters(name))
         .filter_map(|(name, entry)| Some((name, serde_json::from_str(entry.get()).ok()?)))
         .collect()
 }
@@ -278,8 +324,6 @@ fn unknown<'p>(name: &str, known: impl Iterator<Item = ContainerRef<'p>>) -> Fin
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
 
     fn planned(pod: &str, who: &Who) -> (Value, Vec<Reason>) {
