@@ -8,6 +8,7 @@ mod golden;
 mod limits;
 mod properties;
 mod quality_of_service;
+mod reading;
 mod serving;
 mod support;
 mod templates;
