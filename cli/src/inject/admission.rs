@@ -4,9 +4,11 @@ use serde_json::Value;
 use tributary_crds::Reason;
 use tributary_crds::names::{AGENTS_NAMESPACE, SYSTEM_NAMESPACE};
 use tributary_crds::reason::Severity;
+use tributary_webhook::decide::decide;
 use tributary_webhook::patch::Patch;
+use tributary_webhook::pod::Pod;
 use tributary_webhook::policies::Namespace;
-use tributary_webhook::{Config, Outcome, inject};
+use tributary_webhook::{Config, Outcome};
 
 use crate::error::Error;
 
@@ -58,12 +60,12 @@ impl<'c> Admission<'c> {
             limits: self.cluster.limits.of(&candidate.namespace),
         };
         let json = defaults::pod(&candidate.pod).to_string();
-        let decision =
-            inject(&json, namespace, &self.cluster.policies, &self.config).map_err(|error| Error::Field {
-                origin: candidate.origin.clone(),
-                field: candidate.title.clone(),
-                problem: error.to_string(),
-            })?;
+        let before = Pod::parse(&json).map_err(|error| Error::Field {
+            origin: candidate.origin.clone(),
+            field: candidate.title.clone(),
+            problem: error.to_string(),
+        })?;
+        let decision = decide(&before, namespace, &self.cluster.policies, &self.config);
         let asks = decision.outcome != Outcome::NotAsked;
         if asks && LEFT_ALONE.contains(&candidate.namespace.as_str()) {
             return Ok(left_alone(candidate));
@@ -74,6 +76,9 @@ impl<'c> Admission<'c> {
             object: candidate.title.clone(),
             source,
         })?;
+        if !decision.patch.is_empty() {
+            defaults::complete_whole(&mut pod, &before);
+        }
         Ok(Admitted {
             pod,
             patch: decision.patch,

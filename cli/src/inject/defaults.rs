@@ -1,6 +1,9 @@
 //! What the API server has made of an object before decisions depend on it.
 
 use serde_json::{Map, Value, json};
+use tributary_webhook::limits::amounts::RequestsAndLimits;
+use tributary_webhook::limits::pod_resources::PodResources;
+use tributary_webhook::pod::Pod;
 
 /// A pod whose volumes without a source are emptyDirs. What its containers request is defaulted where it is added up.
 pub fn pod(pod: &Value) -> Value {
@@ -14,6 +17,28 @@ pub fn pod(pod: &Value) -> Value {
         }
     }
     pod
+}
+
+/// Writes what a pod that has limits as a whole requests as a whole. The API server does so when it reads a pod, before its
+/// webhooks: it adds up what the containers request, and a pod that comes with sidecars must not have those added, too.
+///
+/// `pod` is `before` with sidecars.
+pub fn complete_whole(pod: &mut Value, before: &Pod<'_>) {
+    let no_defaults = RequestsAndLimits::default();
+    let application = PodResources::of_application(before, &no_defaults);
+    let by_containers = application.of_containers().requests;
+    let Some(whole) = application.whole() else {
+        return;
+    };
+    for (resource, amount) in whole.requests.iter() {
+        let name = resource.name();
+        let resources = &mut pod["spec"]["resources"];
+        if resources["requests"].get(name).is_none() {
+            let as_limited = resources["limits"].get(name).cloned();
+            let as_limited = as_limited.filter(|_| by_containers.get(resource).is_none());
+            resources["requests"][name] = as_limited.unwrap_or_else(|| amount.to_string().into());
+        }
+    }
 }
 
 /// A `LimitRange` whose items for containers have their defaults: what is allowed at most is the default limit, and that, or else

@@ -85,3 +85,53 @@ fn limits_of_the_namespace_are_met() {
     assert!(stderr.starts_with("Warning: tributary: QuotaTight: "), "{stderr}");
     assert_eq!(memory("-f quota.yaml -n here -f range.yaml").0, NOT_GIVEN);
 }
+
+#[test]
+fn what_a_whole_pod_requests_is_written_so_that_sidecars_do_not_count_twice() {
+    // What people write, and what the API server reserves for the pod when it reads that without sidecars.
+    for (whole, container, requests) in [
+        (
+            json!({"requests": {"cpu": "100m"}, "limits": {"cpu": "200m", "memory": "100M"}}),
+            json!({}),
+            json!({"cpu": "100m", "memory": "100M"}),
+        ),
+        (
+            json!({"limits": {"cpu": 1, "memory": "256Mi"}}),
+            json!({"requests": {"memory": "192Mi"}}),
+            json!({"cpu": 1, "memory": "192Mi"}),
+        ),
+        (
+            json!({"limits": {"memory": "256Mi"}}),
+            json!({"limits": {"cpu": "500m"}}),
+            json!({"cpu": "500m", "memory": "256Mi"}),
+        ),
+        (
+            json!({"requests": {"memory": "256Mi"}}),
+            json!({}),
+            json!({"memory": "256Mi"}),
+        ),
+    ] {
+        let range = json!({
+            "apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "small"},
+            "spec": {"limits": [{"type": "Container", "default": {"memory": "20Mi", "cpu": "50m"}}]}
+        });
+        let mut pod: Value = serde_saphyr::from_str(POD).unwrap();
+        pod["spec"]["resources"] = whole.clone();
+        pod["spec"]["containers"][0]["resources"] = container;
+        let desk = Desk::new(&[
+            ("policy.yaml", POLICY),
+            ("range.yaml", &range.to_string()),
+            ("pod.yaml", &pod.to_string()),
+        ]);
+        let ended = desk.run("inject -f pod.yaml -f policy.yaml -f range.yaml -o json", "");
+        assert_eq!((ended.status, ended.stderr.as_str()), (DONE, ""), "{whole}");
+        let printed: Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!(printed["spec"]["resources"]["requests"], requests, "{whole}");
+        assert_eq!(
+            printed["spec"]["resources"]["limits"],
+            whole.get("limits").cloned().unwrap_or_default()
+        );
+        let again = desk.run("inject -f - -f policy.yaml -f range.yaml -o json", &ended.stdout);
+        assert_eq!(again.stdout, ended.stdout, "{whole}");
+    }
+}
