@@ -1,12 +1,12 @@
 //! Amounts of the resources that sidecars take part in.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use tributary_crds::quantity::ExactQuantity;
 
 use crate::text::Text;
@@ -158,8 +158,8 @@ impl<'de> Deserialize<'de> for Amounts {
 
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Amounts, M::Error> {
                 let mut amounts = Amounts::default();
-                while let Some((name, amount)) = map.next_entry::<Text<'de>, &RawValue>()? {
-                    amounts.read(&name, &written(amount));
+                while let Some((name, Written(text))) = map.next_entry::<Text<'de>, Written<'de>>()? {
+                    amounts.read(&name, &text);
                 }
                 Ok(amounts)
             }
@@ -170,9 +170,47 @@ impl<'de> Deserialize<'de> for Amounts {
 }
 
 /// A quantity as it is written: the API server writes text, people write numbers too.
-fn written(amount: &RawValue) -> Text<'_> {
-    let written = serde_json::from_str(amount.get());
-    written.unwrap_or_else(|_| Text::from(amount.get()))
+struct Written<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Written<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Written<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a quantity")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Written<'de>, E> {
+                Ok(Written(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Written<'de>, E> {
+                Ok(Written(Cow::Owned(text.to_owned())))
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Written<'de>, E> {
+                Ok(Written(Cow::Owned(number.to_string())))
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Written<'de>, E> {
+                Ok(Written(Cow::Owned(number.to_string())))
+            }
+
+            /// `null`, which the API server takes for nothing.
+            fn visit_unit<E: Error>(self) -> Result<Written<'de>, E> {
+                Ok(Written(Cow::Borrowed("0")))
+            }
+
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Written<'de>, E> {
+                Ok(Written(Cow::Owned(number.to_string())))
+            }
+        }
+
+        deserializer.deserialize_any(Reader)
+    }
 }
 
 fn or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Amounts, D::Error> {
@@ -206,5 +244,37 @@ impl RequestsAndLimits {
     /// Whether nothing is said.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_are_read_as_people_write_them() {
+        for (json, requests) in [
+            (
+                r#"{"cpu":"1500m","memory":"1Gi"}"#,
+                [Some("1500m"), Some("1Gi"), None],
+            ),
+            (
+                r#"{"cpu":1.5,"memory":1073741824}"#,
+                [Some("1500m"), Some("1Gi"), None],
+            ),
+            (
+                r#"{"cpu":null,"nvidia.com/gpu":1,"ephemeral-storage":"1\u004di"}"#,
+                [Some("0"), None, Some("1Mi")],
+            ),
+            ("null", [None, None, None]),
+        ] {
+            let json = format!(r#"{{"requests":{json}}}"#);
+            let read: RequestsAndLimits = serde_json::from_str(&json).unwrap();
+            let said =
+                Resource::ALL.map(|resource| read.requests.get(resource).map(|amount| amount.to_string()));
+            assert_eq!(said.each_ref().map(Option::as_deref), requests, "{json}");
+            assert_eq!(read.limits, Amounts::default());
+        }
+        assert!(serde_json::from_str::<Amounts>(r#"{"cpu":{}}"#).is_err());
     }
 }
