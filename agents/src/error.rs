@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 use tributary_crds::Reason;
+use tributary_crds::support::Refusal;
 
 /// Why a policy could not be compiled or rendered.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -32,6 +33,14 @@ pub enum CompileError {
         /// What to write instead.
         remedy: String,
     },
+    /// A field asks an engine for what it cannot do.
+    #[error("{field}: {}: {}", refusal.problem, refusal.remedy)]
+    Refused {
+        /// The path of the field, from `spec` on.
+        field: String,
+        /// What the engine cannot do, and what to write.
+        refusal: Refusal,
+    },
     /// A document could not be written as YAML.
     #[error("cannot write {file} of policy {policy}: {cause}; report this as a defect of Tributary")]
     Serialize {
@@ -50,7 +59,7 @@ impl CompileError {
         match self {
             Self::NoNodeAgent | Self::NoAgentSidecar => Reason::NotRequested,
             Self::NotForSidecars { .. } => Reason::OutputNotForSidecars,
-            Self::Field { .. } | Self::Serialize { .. } => Reason::Unsupported,
+            Self::Field { .. } | Self::Refused { .. } | Self::Serialize { .. } => Reason::Unsupported,
         }
     }
 

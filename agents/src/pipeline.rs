@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tributary_crds::auth::SecretKeyRef;
 use tributary_crds::condition::Field;
+use tributary_crds::destination::SaslMechanism;
 use tributary_crds::output::{OtlpProtocol, WhenFull};
 use tributary_crds::policy::Engine;
 
@@ -63,6 +64,13 @@ pub enum Destination {
         /// The index or data stream.
         index: String,
     },
+    /// `OpenSearch`.
+    OpenSearch {
+        /// The server, with a path when a proxy adds one.
+        url: Url,
+        /// The index or data stream.
+        index: String,
+    },
     /// Grafana Loki, by OTLP.
     Loki {
         /// The server, without a path.
@@ -76,6 +84,26 @@ pub enum Destination {
         endpoint: Url,
         /// HTTP or gRPC.
         protocol: OtlpProtocol,
+    },
+    /// A topic of Kafka.
+    Kafka {
+        /// `HOST:PORT`; not empty.
+        brokers: Vec<String>,
+        /// The topic.
+        topic: String,
+        /// How user and password are proven.
+        sasl_mechanism: SaslMechanism,
+    },
+    /// Splunk's HTTP Event Collector.
+    Splunk {
+        /// The server, without a path.
+        url: Url,
+        /// The token.
+        token: SecretKeyRef,
+        /// Absent: the token's default.
+        index: Option<String>,
+        /// Absent: the token's default.
+        source_type: Option<String>,
     },
     /// A web server that takes JSON lines.
     Http {
@@ -211,12 +239,17 @@ impl Pipeline {
 
 impl Output {
     fn secrets(&self) -> impl Iterator<Item = &SecretKeyRef> {
+        let token = match &self.destination {
+            Destination::Splunk { token, .. } => Some(token),
+            _ => None,
+        };
         let credential = self.auth.as_ref().map(|auth| match auth {
             Auth::Basic { password, .. } => password,
             Auth::Bearer { token } => token,
         });
         credential
             .into_iter()
+            .chain(token)
             .chain(self.tls.as_ref().and_then(|tls| tls.ca.as_ref()))
     }
 }

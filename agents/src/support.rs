@@ -1,64 +1,54 @@
 //! What an engine cannot do, although another can.
 
 use regex_syntax::ast::{Ast, ClassUnicodeKind, Flag, FlagsItem, FlagsItemKind, GroupKind, Visitor};
-use tributary_crds::output::{OtlpProtocol, WhenFull};
+use tributary_crds::output::OtlpProtocol;
 use tributary_crds::policy::Engine;
+use tributary_crds::support::{self, AuthMethod, OutputSupport, Refusal};
 
 use crate::CompileError;
 use crate::pipeline::{Auth, Destination, Output, Test};
 use crate::re2;
 
 /// Refuses what the engine cannot do with an output. `place` is the output's path, for messages.
-pub fn check(place: &str, output: &Output, engine: Engine) -> Result<(), CompileError> {
-    check_when_full(place, output.buffer.when_full, engine)?;
-    check_auth(place, output, engine)?;
+pub fn check(
+    place: &str,
+    support: &OutputSupport,
+    output: &Output,
+    engine: Engine,
+) -> Result<(), CompileError> {
+    let refuse = |field: String, refusal: Option<Refusal>| match refusal {
+        Some(refusal) => Err(CompileError::Refused { field, refusal }),
+        None => Ok(()),
+    };
+    refuse(format!("{place}.{}", support.field), support.refusal(engine))?;
+    let when_full = support::when_full_refusal(output.buffer.when_full, engine);
+    refuse(format!("{place}.buffer.whenFull"), when_full)?;
+    if let Some(auth) = &output.auth {
+        let method = match auth {
+            Auth::Basic { .. } => AuthMethod::Basic,
+            Auth::Bearer { .. } => AuthMethod::Bearer,
+        };
+        let field = format!("{place}.auth.{}", method.field());
+        refuse(field.clone(), support.auth_misfit(method))?;
+        refuse(field, support.auth_refusal(method, engine))?;
+    }
+    check_plain_grpc(place, output)?;
     match engine {
         Engine::OpenTelemetryCollector => Ok(()),
         Engine::FluentBit => check_fluent_bit(place, output),
     }
 }
 
-fn check_when_full(place: &str, when_full: WhenFull, engine: Engine) -> Result<(), CompileError> {
-    let other = match (engine, when_full) {
-        (Engine::OpenTelemetryCollector, WhenFull::DropOldest) => "Block or DropNewest, or engine: FluentBit",
-        (Engine::FluentBit, WhenFull::DropNewest) => "Block or DropOldest, or engine: OpenTelemetryCollector",
-        (Engine::OpenTelemetryCollector | Engine::FluentBit, WhenFull::Block)
-        | (Engine::OpenTelemetryCollector, WhenFull::DropNewest)
-        | (Engine::FluentBit, WhenFull::DropOldest) => return Ok(()),
-    };
-    let problem = format!("is {when_full:?}, which engine {} cannot do", engine.as_str());
-    Err(CompileError::field(
-        format!("{place}.buffer.whenFull"),
-        problem,
-        format!("write whenFull: {other}"),
-    ))
-}
-
-fn check_auth(place: &str, output: &Output, engine: Engine) -> Result<(), CompileError> {
-    let field = format!("{place}.auth");
-    match (&output.destination, &output.auth) {
-        (
-            Destination::Otlp {
-                endpoint,
-                protocol: OtlpProtocol::Grpc,
-            },
-            Some(_),
-        ) if !endpoint.https => {
-            let remedy = "write https:// in otlp.endpoint, or protocol: Http";
-            Err(CompileError::field(
-                field,
-                "is set, but gRPC sends no credentials without TLS",
-                remedy,
-            ))
-        }
-        (Destination::Elasticsearch { .. }, Some(Auth::Bearer { .. })) if engine == Engine::FluentBit => {
-            let remedy = "write auth.basic, or engine: OpenTelemetryCollector";
-            Err(CompileError::field(
-                field,
-                "is bearer, which engine FluentBit cannot send to Elasticsearch",
-                remedy,
-            ))
-        }
+fn check_plain_grpc(place: &str, output: &Output) -> Result<(), CompileError> {
+    match &output.destination {
+        Destination::Otlp {
+            endpoint,
+            protocol: OtlpProtocol::Grpc,
+        } if !endpoint.https && output.auth.is_some() => Err(CompileError::field(
+            format!("{place}.auth"),
+            "is set, but gRPC sends no credentials without TLS",
+            "write https:// in otlp.endpoint, or protocol: Http",
+        )),
         _ => Ok(()),
     }
 }
@@ -71,6 +61,10 @@ fn check_fluent_bit(place: &str, output: &Output) -> Result<(), CompileError> {
         Destination::Elasticsearch { url, .. } => {
             check_expansion(&format!("{place}.elasticsearch.url"), &url.path)?;
         }
+        Destination::OpenSearch { url, .. } => {
+            check_expansion(&format!("{place}.openSearch.url"), &url.path)?;
+        }
+        Destination::Kafka { .. } => check_kafka_name(place, output)?,
         Destination::Loki { tenant_id, .. } => {
             check_expansion(
                 &format!("{place}.loki.tenantId"),
@@ -86,7 +80,8 @@ fn check_fluent_bit(place: &str, output: &Output) -> Result<(), CompileError> {
                 check_expansion(&format!("{place}.http.headers"), value)?;
             }
         }
-        Destination::Stdout | Destination::File { .. } => {}
+        // Their names hold no dollars.
+        Destination::Splunk { .. } | Destination::Stdout | Destination::File { .. } => {}
     }
     for (index, predicate) in output.conditions.iter().enumerate() {
         let (name, pattern) = match &predicate.test {
@@ -99,6 +94,17 @@ fn check_fluent_bit(place: &str, output: &Output) -> Result<(), CompileError> {
         check_onigmo(&field, pattern)?;
     }
     Ok(())
+}
+
+fn check_kafka_name(place: &str, output: &Output) -> Result<(), CompileError> {
+    if output.tls.as_ref().is_none_or(|tls| tls.server_name.is_none()) {
+        return Ok(());
+    }
+    Err(CompileError::field(
+        format!("{place}.tls.serverName"),
+        "is set, but engine FluentBit only knows the names in kafka.brokers",
+        "remove it, or write engine: OpenTelemetryCollector",
+    ))
 }
 
 /// Fluent Bit replaces `${NAME}` everywhere, and has no way to write it.

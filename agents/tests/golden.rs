@@ -17,8 +17,6 @@ use tributary_crds::policy::Engine;
 /// Fluent Bit's script is the same for every policy, so its source is the one copy of what is expected.
 const SCRIPT: (&str, &str) = ("tributary.lua", include_str!("../src/fluent_bit/tributary.lua"));
 
-const ENGINES: [Engine; 2] = [Engine::OpenTelemetryCollector, Engine::FluentBit];
-
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
 }
@@ -54,7 +52,7 @@ fn policies_become_what_they_became() {
         let text = fs::read_to_string(case.join("policy.yaml")).unwrap();
         let policy: LoggingPolicy =
             serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", case.display()));
-        for engine in ENGINES {
+        for engine in Engine::ALL {
             let directory = case.join(engine.as_str());
             differences.extend(golden_files::difference(&directory, &outcome(&policy, engine)));
         }
@@ -69,7 +67,7 @@ fn every_directory_is_a_case() {
     for case in cases {
         for entry in fs::read_dir(&case).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
-            let known = name == "policy.yaml" || ENGINES.iter().any(|engine| engine.as_str() == name);
+            let known = name == "policy.yaml" || Engine::ALL.iter().any(|engine| engine.as_str() == name);
             assert!(known, "{} has {name}, which no case has", case.display());
         }
     }

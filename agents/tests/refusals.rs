@@ -84,6 +84,36 @@ fn destinations_that_cannot_be_reached_are_refused() {
                 "/var/log/tributary/",
             ),
             (
+                "{name: a, kafka: {brokers: ['kafka://h:9092'], topic: t}}",
+                "kafka.brokers",
+                "HOST:PORT",
+            ),
+            (
+                "{name: a, kafka: {brokers: [], topic: t}}",
+                "kafka.brokers",
+                "at least one",
+            ),
+            (
+                "{name: a, kafka: {brokers: ['h:9092'], topic: 'a b'}}",
+                "kafka.topic",
+                "at most 249",
+            ),
+            (
+                "{name: a, splunk: {url: 'https://h/services', tokenSecretRef: {name: s, key: k}}}",
+                "splunk.url",
+                "base URL",
+            ),
+            (
+                "{name: a, splunk: {url: 'https://h', tokenSecretRef: {name: s, key: k}, sourceType: '$x'}}",
+                "splunk.sourceType",
+                "colons",
+            ),
+            (
+                "{name: a, splunk: {url: 'https://h', tokenSecretRef: {name: s, key: ../k}}}",
+                "splunk.tokenSecretRef",
+                "one of its keys",
+            ),
+            (
                 "{name: a, stdout: {}, buffer: {maxSize: 1Mi}}",
                 "buffer.maxSize",
                 "at least 16Mi",
@@ -174,6 +204,11 @@ fn conditions_that_mean_nothing_are_refused() {
                 "{name: a, stdout: {}, where: [{field: message, matches: 'a${B}'}]}",
                 "where[0].matches",
                 "[$]",
+            ),
+            (
+                "{name: a, kafka: {brokers: ['h:9092'], topic: t}, tls: {serverName: x}}",
+                "tls.serverName",
+                "engine: OpenTelemetry",
             ),
             (
                 "{name: a, stdout: {}, where: [{field: message, matches: '(?s)a'}]}",

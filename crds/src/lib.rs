@@ -6,6 +6,7 @@
 pub mod annotation;
 pub mod auth;
 pub mod condition;
+pub mod destination;
 pub mod names;
 pub mod output;
 pub mod policy;
@@ -13,6 +14,7 @@ pub mod quantity;
 pub mod reason;
 pub mod selection;
 pub mod status;
+pub mod support;
 
 pub use policy::{LoggingPolicy, LoggingPolicySpec};
 pub use reason::Reason;

@@ -6,24 +6,15 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::auth::{Auth, Tls};
+use crate::auth::{Auth, SecretKeyRef, Tls};
 use crate::condition::Condition;
+use crate::destination::{Kafka, OpenSearch, Splunk};
+use crate::support::{self, OutputSupport};
 
-/// One destination. Exactly one of `elasticsearch`, `loki`, `otlp`, `http`, `stdout` and `file` is set.
+/// One destination, and what belongs to it.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new(
-        "[has(self.elasticsearch), has(self.loki), has(self.otlp), has(self.http), has(self.stdout), has(self.file)].filter(x, x).size() == 1"
-    )
-    .message("an output has exactly one destination: write one of elasticsearch, loki, otlp, http, stdout, file"),
-    validation = Rule::new("!(has(self.stdout) || has(self.file)) || !(has(self.auth) || has(self.tls))")
-        .message("stdout and file use no network: remove auth and tls"),
-    validation = Rule::new(
-        "!has(self.tls) || ((!has(self.elasticsearch) || self.elasticsearch.url.startsWith('https:')) && (!has(self.loki) || self.loki.url.startsWith('https:')) && (!has(self.otlp) || self.otlp.endpoint.startsWith('https:')) && (!has(self.http) || self.http.url.startsWith('https:')))"
-    )
-    .message("tls is set, but the address starts with http://: write https:// or remove tls")
-)]
+#[schemars(transform = support::add_output_rules)]
 pub struct Output {
     /// Names the output in status, metrics and on disk: lower-case letters, digits and dashes, at most 40.
     #[schemars(
@@ -36,6 +27,10 @@ pub struct Output {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub elasticsearch: Option<Elasticsearch>,
 
+    /// `OpenSearch` 1.0 or later: one document a record, with `@timestamp`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_search: Option<OpenSearch>,
+
     /// Grafana Loki 3.0 or later. Labels stay few: namespace, pod and container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loki: Option<Loki>,
@@ -43,6 +38,14 @@ pub struct Output {
     /// Anything that speaks OTLP. Records follow the OpenTelemetry semantic conventions (`k8s.namespace.name`, ...).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub otlp: Option<Otlp>,
+
+    /// A topic of Kafka 0.11 or later, one standard record as JSON a message. `tls` makes it TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kafka: Option<Kafka>,
+
+    /// Splunk's HTTP Event Collector, one standard record an event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub splunk: Option<Splunk>,
 
     /// A web server that takes JSON lines, one standard record a line, by POST.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,10 +82,16 @@ pub struct Output {
 pub enum Destination<'a> {
     /// Elasticsearch.
     Elasticsearch(&'a Elasticsearch),
+    /// `OpenSearch`.
+    OpenSearch(&'a OpenSearch),
     /// Grafana Loki.
     Loki(&'a Loki),
     /// An OTLP receiver.
     Otlp(&'a Otlp),
+    /// A topic of Kafka.
+    Kafka(&'a Kafka),
+    /// Splunk's HTTP Event Collector.
+    Splunk(&'a Splunk),
     /// A web server that takes JSON lines.
     Http(&'a Http),
     /// The agent's stdout.
@@ -96,8 +105,11 @@ impl Output {
     pub fn destination(&self) -> Option<Destination<'_>> {
         let mut set = [
             self.elasticsearch.as_ref().map(Destination::Elasticsearch),
+            self.open_search.as_ref().map(Destination::OpenSearch),
             self.loki.as_ref().map(Destination::Loki),
             self.otlp.as_ref().map(Destination::Otlp),
+            self.kafka.as_ref().map(Destination::Kafka),
+            self.splunk.as_ref().map(Destination::Splunk),
             self.http.as_ref().map(Destination::Http),
             self.stdout.as_ref().map(|_| Destination::Stdout),
             self.file.as_ref().map(Destination::File),
@@ -106,6 +118,34 @@ impl Output {
         .flatten();
         let first = set.next();
         if set.next().is_some() { None } else { first }
+    }
+
+    /// Every key of a Secret that the output names.
+    pub fn secret_keys(&self) -> impl Iterator<Item = &SecretKeyRef> {
+        let basic = self.auth.iter().filter_map(|auth| auth.basic.as_ref());
+        let bearer = self.auth.iter().filter_map(|auth| auth.bearer.as_ref());
+        basic
+            .map(|basic| &basic.password_secret_ref)
+            .chain(bearer.map(|bearer| &bearer.token_secret_ref))
+            .chain(self.splunk.iter().map(|splunk| &splunk.token_secret_ref))
+            .chain(self.tls.iter().filter_map(|tls| tls.ca_secret_ref.as_ref()))
+    }
+}
+
+impl Destination<'_> {
+    /// Which engine can do what with it.
+    pub fn support(&self) -> &'static OutputSupport {
+        match self {
+            Self::Elasticsearch(_) => &support::ELASTICSEARCH,
+            Self::OpenSearch(_) => &support::OPEN_SEARCH,
+            Self::Loki(_) => &support::LOKI,
+            Self::Otlp(_) => &support::OTLP,
+            Self::Kafka(_) => &support::KAFKA,
+            Self::Splunk(_) => &support::SPLUNK,
+            Self::Http(_) => &support::HTTP,
+            Self::Stdout => &support::STDOUT,
+            Self::File(_) => &support::FILE,
+        }
     }
 }
 

@@ -48,6 +48,7 @@ use crate::status::LoggingPolicyStatus;
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = crate::support::add_engine_rules)]
 #[x_kube(
     validation = Rule::new("has(self.nodeAgent) || has(self.streamingSidecar) || has(self.agentSidecar) || has(self.direct)")
         .message("this policy turns nothing on: add nodeAgent: {}, streamingSidecar: {}, agentSidecar: {} or direct: {}"),
@@ -58,19 +59,7 @@ use crate::status::LoggingPolicyStatus;
     validation = Rule::new("!has(self.agentSidecar) || self.outputs.all(o, !has(o.file))")
         .message("agentSidecar cannot write to files of the node: write another output, or give agentSidecar a policy of its own"),
     validation = Rule::new("!has(self.direct) || has(self.direct.endpoint) || self.outputs.exists(o, has(o.otlp))")
-        .message("direct has no address to push to: add direct.endpoint, or an output otlp"),
-    validation = Rule::new(
-        "!has(self.nodeAgent) || self.nodeAgent.engine != 'OpenTelemetryCollector' || self.outputs.all(o, o.buffer.whenFull != 'DropOldest')"
-    )
-    .message("engine OpenTelemetryCollector cannot drop the oldest records: write whenFull: Block or DropNewest, or engine: FluentBit"),
-    validation = Rule::new(
-        "!has(self.nodeAgent) || self.nodeAgent.engine != 'FluentBit' || self.outputs.all(o, o.buffer.whenFull != 'DropNewest')"
-    )
-    .message("engine FluentBit cannot drop the newest records: write whenFull: Block or DropOldest, or engine: OpenTelemetryCollector"),
-    validation = Rule::new(
-        "!has(self.agentSidecar) || self.outputs.all(o, o.buffer.whenFull != (self.agentSidecar.engine == 'FluentBit' ? 'DropNewest' : 'DropOldest'))"
-    )
-    .message("agentSidecar: engine OpenTelemetryCollector cannot drop the oldest records, FluentBit not the newest: write whenFull: Block")
+        .message("direct has no address to push to: add direct.endpoint, or an output otlp")
 )]
 pub struct LoggingPolicySpec {
     /// When several policies could serve an annotated pod, the one of highest priority does, then the first by name.
@@ -107,18 +96,7 @@ pub struct LoggingPolicySpec {
 impl LoggingPolicySpec {
     /// Every key of a Secret that the policy names, in order and each once.
     pub fn secret_keys(&self) -> BTreeSet<&SecretKeyRef> {
-        self.outputs
-            .iter()
-            .flat_map(|output| {
-                let basic = output.auth.iter().filter_map(|auth| auth.basic.as_ref());
-                let bearer = output.auth.iter().filter_map(|auth| auth.bearer.as_ref());
-                let ca = output.tls.iter().filter_map(|tls| tls.ca_secret_ref.as_ref());
-                basic
-                    .map(|basic| &basic.password_secret_ref)
-                    .chain(bearer.map(|bearer| &bearer.token_secret_ref))
-                    .chain(ca)
-            })
-            .collect()
+        self.outputs.iter().flat_map(Output::secret_keys).collect()
     }
 }
 
@@ -163,6 +141,9 @@ pub enum Engine {
 }
 
 impl Engine {
+    /// Every engine.
+    pub const ALL: [Self; 2] = [Self::OpenTelemetryCollector, Self::FluentBit];
+
     /// The name as it is written in a policy.
     pub fn as_str(self) -> &'static str {
         match self {

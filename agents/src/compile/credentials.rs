@@ -68,7 +68,8 @@ pub fn compile_tls(place: &str, tls: &auth::Tls) -> Result<Tls, CompileError> {
     })
 }
 
-fn check_secret(field: &str, reference: &auth::SecretKeyRef) -> Result<auth::SecretKeyRef, CompileError> {
+/// Checks the name and the key of a Secret. `field` is its path, for messages.
+pub fn check_secret(field: &str, reference: &auth::SecretKeyRef) -> Result<auth::SecretKeyRef, CompileError> {
     let name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c);
     let key = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     // A key becomes a file's name, and a name a directory's.

@@ -5,6 +5,7 @@
 
 mod condition;
 mod credentials;
+mod destination;
 mod output;
 mod sidecar;
 

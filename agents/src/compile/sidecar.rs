@@ -50,6 +50,18 @@ fn check_output(place: &str, output: &Output, engine: Engine) -> Result<(), Comp
             remedy: "write another output, or give agentSidecar a policy of its own",
         });
     }
+    let needs_credential = match output.destination {
+        Destination::Splunk { .. } => true,
+        Destination::Kafka { .. } => output.auth.is_some(),
+        _ => false,
+    };
+    if engine == Engine::FluentBit && needs_credential {
+        return Err(CompileError::NotForSidecars {
+            field: place.to_owned(),
+            problem: "needs a credential without which engine FluentBit does not start; the application would wait for it",
+            remedy: "write agentSidecar.engine: OpenTelemetryCollector",
+        });
+    }
     let authority = output.tls.as_ref().and_then(|tls| tls.ca.as_ref());
     if engine == Engine::FluentBit && authority.is_some() {
         return Err(CompileError::NotForSidecars {

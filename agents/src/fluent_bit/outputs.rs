@@ -39,10 +39,16 @@ pub fn render(position: usize, output: &Output) -> Rendered {
         set("processors", json!({"logs": processors}));
     }
     let mut secret_env = BTreeMap::new();
-    if let Some(auth) = &output.auth {
-        let variable = format!("TRIBUTARY_SECRET_{position}");
+    let variable = format!("TRIBUTARY_SECRET_{position}");
+    if let Destination::Splunk { token, .. } = &output.destination {
+        section.insert("splunk_token".to_owned(), json!(reference(&variable)));
+        secret_env.insert(variable, token.clone());
+    } else if let Some(auth) = &output.auth {
         let secret = authenticate(&mut section, &output.destination, auth, &variable);
         secret_env.insert(variable, secret);
+    }
+    if let Destination::Kafka { .. } = &output.destination {
+        section.extend(kafka_security(output));
     }
     if let Some(url) = url(&output.destination).filter(|url| url.https) {
         section.extend(transport_security(url, output.tls.as_ref()));
@@ -58,7 +64,13 @@ fn processors(output: &Output) -> Vec<Value> {
     match &output.destination {
         Destination::Loki { .. } => processors.push(record::lua("loki")),
         Destination::Otlp { .. } => processors.push(record::lua("otlp")),
+        // The plugin adds the time by itself.
+        Destination::Kafka { .. } => {
+            processors.push(json!({"name": "record_modifier", "remove_key": "time"}));
+        }
         Destination::Elasticsearch { .. }
+        | Destination::OpenSearch { .. }
+        | Destination::Splunk { .. }
         | Destination::Http { .. }
         | Destination::Stdout
         | Destination::File { .. } => {}
@@ -69,30 +81,26 @@ fn processors(output: &Output) -> Vec<Value> {
 fn url(destination: &Destination) -> Option<&Url> {
     match destination {
         Destination::Elasticsearch { url, .. }
+        | Destination::OpenSearch { url, .. }
+        | Destination::Splunk { url, .. }
         | Destination::Loki { url, .. }
         | Destination::Http { url, .. } => Some(url),
         Destination::Otlp { endpoint, .. } => Some(endpoint),
-        Destination::Stdout | Destination::File { .. } => None,
+        Destination::Kafka { .. } | Destination::Stdout | Destination::File { .. } => None,
     }
 }
 
 /// The settings of the plugin.
 fn destination(destination: &Destination) -> Map<String, Value> {
     let settings = match destination {
-        Destination::Elasticsearch { index, .. } => json!({
-            "name": "es",
-            "index": index,
-            "suppress_type_name": "on",
-            "replace_dots": "on",
-            "time_key": "@timestamp",
-            "time_key_nanos": "on",
-            // A batch that is sent again makes no second documents.
-            "generate_id": "on",
-            "compress": "gzip",
-            "trace_error": "on",
-        }),
+        Destination::Elasticsearch { index, .. } => search("es", index),
+        Destination::OpenSearch { index, .. } => search("opensearch", index),
         Destination::Loki { tenant_id, .. } => loki(tenant_id.as_deref()),
         Destination::Otlp { endpoint, protocol } => otlp(endpoint, *protocol),
+        Destination::Kafka { brokers, topic, .. } => kafka(brokers, topic),
+        Destination::Splunk {
+            index, source_type, ..
+        } => splunk(index.as_deref(), source_type.as_deref()),
         Destination::Http { url, headers } => http(url, headers),
         Destination::Stdout => json!({"name": "stdout", "format": "json_lines", "json_date_key": "false"}),
         Destination::File { name } => json!({
@@ -114,10 +122,85 @@ fn destination(destination: &Destination) -> Map<String, Value> {
         settings.insert("host".to_owned(), json!(url.host));
         settings.insert("port".to_owned(), json!(url.port));
     }
-    if let Destination::Elasticsearch { url, .. } = destination
+    if let Destination::Elasticsearch { url, .. } | Destination::OpenSearch { url, .. } = destination
         && !url.path.is_empty()
     {
         settings.insert("path".to_owned(), json!(url.path));
+    }
+    settings
+}
+
+/// Elasticsearch and what has the same API.
+fn search(plugin: &str, index: &str) -> Value {
+    json!({
+        "name": plugin,
+        "index": index,
+        "suppress_type_name": "on",
+        "replace_dots": "on",
+        "time_key": "@timestamp",
+        "time_key_nanos": "on",
+        // A batch that is sent again makes no second documents.
+        "generate_id": "on",
+        "compress": "gzip",
+        "trace_error": "on",
+    })
+}
+
+fn kafka(brokers: &[String], topic: &str) -> Value {
+    json!({
+        "name": "kafka",
+        "brokers": brokers.join(","),
+        "topics": topic,
+        "format": "json",
+        // The same key and the same text as in the standard record.
+        "timestamp_key": "time",
+        "timestamp_format": "iso8601_ns",
+        // No limit: a batch that is tried again from its start would double what had found a place in the queue.
+        "queue_full_retries": "0",
+        // What is in the queue counts as delivered, and a kill loses it.
+        "rdkafka.queue.buffering.max.kbytes": "16384",
+        // The client would drop the whole batch around a record that is larger; a broker refuses that record alone.
+        "rdkafka.message.max.bytes": "4194304",
+        // Never: after 5 minutes by default, messages are dropped.
+        "rdkafka.message.timeout.ms": "0",
+        "rdkafka.compression.codec": "gzip",
+    })
+}
+
+/// What the Kafka client needs to know about TLS and SASL together.
+fn kafka_security(output: &Output) -> Map<String, Value> {
+    let protocol = match (&output.tls, &output.auth) {
+        (None, None) => "plaintext",
+        (Some(_), None) => "ssl",
+        (None, Some(_)) => "sasl_plaintext",
+        (Some(_), Some(_)) => "sasl_ssl",
+    };
+    let mut settings = Map::from_iter([("rdkafka.security.protocol".to_owned(), json!(protocol))]);
+    if let Some(tls) = &output.tls {
+        let verify = !tls.insecure_skip_verify;
+        settings.insert(
+            "rdkafka.enable.ssl.certificate.verification".to_owned(),
+            json!(verify.to_string()),
+        );
+        let names = if verify { "https" } else { "none" };
+        settings.insert(
+            "rdkafka.ssl.endpoint.identification.algorithm".to_owned(),
+            json!(names),
+        );
+        if let Some(ca) = &tls.ca {
+            settings.insert("rdkafka.ssl.ca.location".to_owned(), json!(secret_path(ca)));
+        }
+    }
+    settings
+}
+
+fn splunk(index: Option<&str>, source_type: Option<&str>) -> Value {
+    let mut settings = json!({"name": "splunk", "event_host": "$kubernetes['host']", "compress": "gzip"});
+    if let Some(index) = index {
+        settings["event_index"] = json!(index);
+    }
+    if let Some(source_type) = source_type {
+        settings["event_sourcetype"] = json!(source_type);
     }
     settings
 }
@@ -169,6 +252,11 @@ fn http(url: &Url, headers: &BTreeMap<String, String>) -> Value {
     settings
 }
 
+/// What Fluent Bit replaces by a variable of the environment.
+fn reference(variable: &str) -> String {
+    format!("${{{variable}}}")
+}
+
 /// Adds the credential, which the environment holds, and returns where it comes from.
 fn authenticate(
     section: &mut Map<String, Value>,
@@ -176,11 +264,18 @@ fn authenticate(
     auth: &Auth,
     variable: &str,
 ) -> SecretKeyRef {
-    let reference = format!("${{{variable}}}");
+    let reference = reference(variable);
     match auth {
         Auth::Basic { username, password } => {
-            section.insert("http_user".to_owned(), json!(username));
-            section.insert("http_passwd".to_owned(), json!(reference));
+            let keys = if let Destination::Kafka { sasl_mechanism, .. } = destination {
+                let mechanism = json!(sasl_mechanism.name());
+                section.insert("rdkafka.sasl.mechanism".to_owned(), mechanism);
+                ["rdkafka.sasl.username", "rdkafka.sasl.password"]
+            } else {
+                ["http_user", "http_passwd"]
+            };
+            section.insert(keys[0].to_owned(), json!(username));
+            section.insert(keys[1].to_owned(), json!(reference));
             password.clone()
         }
         Auth::Bearer { token } => {

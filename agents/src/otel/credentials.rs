@@ -3,34 +3,75 @@
 //! On a node, credentials are files that are read again when they change. The collector does not start without them, which the
 //! operator has looked after; in a pod nobody has, and there they are variables of the environment, which may be missing.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 use tributary_crds::auth::SecretKeyRef;
+use tributary_crds::destination::SaslMechanism;
 
 use super::confmap::text;
 use crate::config::secret_path;
-use crate::pipeline::{Auth, Pipeline, Place, Tls};
+use crate::pipeline::{Auth, Destination, Output, Pipeline, Place, Tls};
 
-/// The name of the extension that authenticates an output.
-pub fn extension_name(output: &str, auth: &Auth) -> String {
-    match auth {
-        Auth::Basic { .. } => format!("basicauth/{output}"),
-        Auth::Bearer { .. } => format!("bearertokenauth/{output}"),
+/// The extension that adds an output's credential to its requests, by its name, where one does.
+pub fn extension(pipeline: &Pipeline, output: &Output) -> Option<(String, Value)> {
+    match (&output.destination, &output.auth) {
+        // It has a protocol of its own for that.
+        (Destination::Kafka { .. }, _) => None,
+        (Destination::Splunk { token, .. }, _) => {
+            let mut settings = bearer(pipeline, token);
+            settings["scheme"] = json!("Splunk");
+            Some((format!("bearertokenauth/{}", output.name), settings))
+        }
+        (_, Some(Auth::Basic { username, password })) => Some((
+            format!("basicauth/{}", output.name),
+            basic(pipeline, username, password),
+        )),
+        (_, Some(Auth::Bearer { token })) => Some((
+            format!("bearertokenauth/{}", output.name),
+            bearer(pipeline, token),
+        )),
+        (_, None) => None,
     }
 }
 
-/// The settings of that extension.
-pub fn extension(pipeline: &Pipeline, auth: &Auth) -> Value {
-    match (auth, pipeline.place) {
-        (Auth::Basic { username, password }, Place::Node) => json!({
+fn basic(pipeline: &Pipeline, username: &str, password: &SecretKeyRef) -> Value {
+    match pipeline.place {
+        Place::Node => json!({
             "client_auth": {"username": text(username), "password_file": text(&secret_path(password))},
         }),
-        (Auth::Basic { username, password }, Place::Pod) => json!({
+        Place::Pod => json!({
             "client_auth": {"username": text(username), "password": variable(pipeline, password)},
         }),
-        (Auth::Bearer { token }, Place::Node) => json!({"filename": text(&secret_path(token))}),
-        // One token alone must not be empty; one of a list may.
-        (Auth::Bearer { token }, Place::Pod) => json!({"tokens": [variable(pipeline, token)]}),
     }
+}
+
+fn bearer(pipeline: &Pipeline, token: &SecretKeyRef) -> Value {
+    match pipeline.place {
+        Place::Node => json!({"filename": text(&secret_path(token))}),
+        // One token alone must not be empty; one of a list may.
+        Place::Pod => json!({"tokens": [variable(pipeline, token)]}),
+    }
+}
+
+/// The keys of Secrets that exporters cannot read from files, by their variables.
+pub fn environment(pipeline: &Pipeline) -> BTreeMap<String, SecretKeyRef> {
+    pipeline
+        .outputs
+        .iter()
+        .filter_map(|output| match (&output.destination, &output.auth) {
+            (Destination::Kafka { .. }, Some(Auth::Basic { password, .. })) => Some(password),
+            _ => None,
+        })
+        .map(|key| (pipeline.secret_variable(key), key.clone()))
+        .collect()
+}
+
+/// The `auth` settings of the Kafka exporter.
+pub fn sasl(pipeline: &Pipeline, mechanism: SaslMechanism, username: &str, password: &SecretKeyRef) -> Value {
+    // The exporter refuses an empty password, and the collector would not start.
+    let password = format!("${{env:{}:-missing}}", pipeline.secret_variable(password));
+    json!({"sasl": {"mechanism": mechanism.name(), "username": text(username), "password": password}})
 }
 
 /// The `tls` settings of an exporter.

@@ -45,7 +45,7 @@ pub fn render(pipeline: &Pipeline) -> Result<AgentConfig, CompileError> {
         files: BTreeMap::from([(FILE.to_owned(), text)]),
         args: arguments(),
         env: environment(pipeline.memory_limit),
-        secret_env: BTreeMap::new(),
+        secret_env: credentials::environment(pipeline),
         secret_files: pipeline.secrets(),
         host_paths: host_paths(pipeline, "otel"),
         health: HttpEndpoint {

@@ -8,7 +8,8 @@ use tributary_crds::output::{OtlpProtocol, WhenFull};
 use super::confmap::text;
 use super::{credentials, processors, record};
 use crate::config::FILES_DIRECTORY;
-use crate::pipeline::{Buffer, Destination, Output, Pipeline, Place};
+use crate::pipeline::{Auth, Buffer, Destination, Output, Pipeline, Place};
+use crate::url::Url;
 
 /// A queue that cannot hold one batch would block for ever, so none is smaller than a batch of the longest messages.
 pub const LEAST_QUEUE: u64 = 64 << 20;
@@ -47,10 +48,16 @@ pub fn render(pipeline: &Pipeline, output: &Output) -> Rendered {
     }
     let (kind, exporter) = exporter(pipeline, output);
     match &output.destination {
-        Destination::Elasticsearch { .. } => {
+        Destination::Elasticsearch { .. } | Destination::OpenSearch { .. } => {
             steps.push((format!("transform/{name}"), record::elasticsearch(pipeline.place)));
         }
-        Destination::Http { .. } | Destination::Stdout | Destination::File { .. } => {
+        Destination::Splunk { .. } => {
+            steps.push((format!("transform/{name}"), record::splunk(pipeline.place)));
+        }
+        Destination::Kafka { .. }
+        | Destination::Http { .. }
+        | Destination::Stdout
+        | Destination::File { .. } => {
             steps.push((format!("transform/{name}"), record::standard(pipeline.place)));
         }
         Destination::Loki { .. } | Destination::Otlp { .. } => {}
@@ -62,12 +69,7 @@ pub fn render(pipeline: &Pipeline, output: &Output) -> Rendered {
         ));
     }
     Rendered {
-        extension: output.auth.as_ref().map(|auth| {
-            (
-                credentials::extension_name(name, auth),
-                credentials::extension(pipeline, auth),
-            )
-        }),
+        extension: credentials::extension(pipeline, output),
         processors: steps,
         exporter: (format!("{kind}/{name}"), exporter),
     }
@@ -83,28 +85,10 @@ fn gives_up(output: &Output) -> bool {
 /// The exporter's type and settings.
 fn exporter(pipeline: &Pipeline, output: &Output) -> (&'static str, Value) {
     match &output.destination {
-        Destination::Elasticsearch { url, index } => (
+        // OpenSearch takes the same requests; the exporter of its name cannot send the record as it is.
+        Destination::Elasticsearch { url, index } | Destination::OpenSearch { url, index } => (
             "elasticsearch",
-            network(
-                pipeline,
-                output,
-                [
-                    ("endpoints", json!([text(&url.to_string())])),
-                    ("logs_index", text(index)),
-                    // It would bound all tries of a batch together.
-                    ("timeout", json!("0s")),
-                    (
-                        "retry",
-                        json!({
-                            "enabled": true,
-                            "max_retries": ENDLESS_RETRIES,
-                            "initial_interval": "1s",
-                            "max_interval": "30s",
-                            "retry_on_status": RETRY_ON_STATUS,
-                        }),
-                    ),
-                ],
-            ),
+            network(pipeline, output, elasticsearch(url, index)),
         ),
         Destination::Loki { url, tenant_id } => {
             let mut settings = otlp_http(&format!("{url}/otlp"));
@@ -134,24 +118,34 @@ fn exporter(pipeline: &Pipeline, output: &Output) -> (&'static str, Value) {
             }
             ("otlp_grpc", network(pipeline, output, settings))
         }
-        Destination::Http { url, headers } => (
+        Destination::Kafka {
+            brokers,
+            topic,
+            sasl_mechanism,
+        } => {
+            let mut settings = kafka(brokers, topic);
+            if let Some(Auth::Basic { username, password }) = &output.auth {
+                let sasl = credentials::sasl(pipeline, *sasl_mechanism, username, password);
+                settings.push(("auth", sasl));
+            }
+            ("kafka", network(pipeline, output, settings))
+        }
+        Destination::Splunk {
+            url,
+            index,
+            source_type,
+            ..
+        } => (
             "splunk_hec",
             network(
                 pipeline,
                 output,
-                [
-                    ("endpoint", text(&url.to_string())),
-                    ("headers", http_headers(headers, output.auth.is_some())),
-                    // Required, and overwritten by `headers` or by the authenticator.
-                    ("token", json!("unused")),
-                    ("export_raw", json!(true)),
-                    ("disable_compression", json!(true)),
-                    ("max_content_length_logs", json!(LARGEST_POST)),
-                    ("splunk_app_name", json!("tributary")),
-                    ("timeout", json!("30s")),
-                    ("retry_on_failure", endless_retry()),
-                ],
+                splunk(url, index.as_deref(), source_type.as_deref()),
             ),
+        ),
+        Destination::Http { url, headers } => (
+            "splunk_hec",
+            network(pipeline, output, http(url, headers, output.auth.is_some())),
         ),
         Destination::Stdout => (
             "file",
@@ -166,6 +160,66 @@ fn exporter(pipeline: &Pipeline, output: &Output) -> (&'static str, Value) {
             }),
         ),
     }
+}
+
+fn elasticsearch(url: &Url, index: &str) -> Vec<(&'static str, Value)> {
+    vec![
+        ("endpoints", json!([text(&url.to_string())])),
+        ("logs_index", text(index)),
+        // It would bound all tries of a batch together.
+        ("timeout", json!("0s")),
+        (
+            "retry",
+            json!({
+                "enabled": true,
+                "max_retries": ENDLESS_RETRIES,
+                "initial_interval": "1s",
+                "max_interval": "30s",
+                "retry_on_status": RETRY_ON_STATUS,
+            }),
+        ),
+    ]
+}
+
+fn kafka(brokers: &[String], topic: &str) -> Vec<(&'static str, Value)> {
+    vec![
+        ("brokers", brokers.iter().map(|broker| text(broker)).collect()),
+        // A record's body, which is a map, as JSON.
+        ("logs", json!({"topic": text(topic), "encoding": "raw"})),
+        // Acknowledged by every replica that is in step.
+        ("producer", json!({"required_acks": -1, "compression": "gzip"})),
+        ("timeout", json!("30s")),
+        ("retry_on_failure", endless_retry()),
+    ]
+}
+
+fn splunk(url: &Url, index: Option<&str>, source_type: Option<&str>) -> Vec<(&'static str, Value)> {
+    let mut settings = vec![
+        ("endpoint", text(&format!("{url}/services/collector"))),
+        // Required, and overwritten by the authenticator, which reads it again when it changes.
+        ("token", json!("unused")),
+        ("splunk_app_name", json!("tributary")),
+        ("timeout", json!("30s")),
+        ("retry_on_failure", endless_retry()),
+    ];
+    settings.extend(index.map(|index| ("index", text(index))));
+    settings.extend(source_type.map(|source_type| ("sourcetype", text(source_type))));
+    settings
+}
+
+fn http(url: &Url, headers: &BTreeMap<String, String>, authenticated: bool) -> Vec<(&'static str, Value)> {
+    vec![
+        ("endpoint", text(&url.to_string())),
+        ("headers", http_headers(headers, authenticated)),
+        // Required, and overwritten by `headers` or by the authenticator.
+        ("token", json!("unused")),
+        ("export_raw", json!(true)),
+        ("disable_compression", json!(true)),
+        ("max_content_length_logs", json!(LARGEST_POST)),
+        ("splunk_app_name", json!("tributary")),
+        ("timeout", json!("30s")),
+        ("retry_on_failure", endless_retry()),
+    ]
 }
 
 fn otlp_http(endpoint: &str) -> Vec<(&'static str, Value)> {
@@ -187,11 +241,8 @@ fn network(
         .map(|(key, value)| (key.to_owned(), value))
         .collect();
     all.insert("sending_queue".to_owned(), queue(pipeline.place, output.buffer));
-    if let Some(auth) = &output.auth {
-        all.insert(
-            "auth".to_owned(),
-            json!({"authenticator": credentials::extension_name(&output.name, auth)}),
-        );
+    if let Some((name, _)) = credentials::extension(pipeline, output) {
+        all.insert("auth".to_owned(), json!({"authenticator": name}));
     }
     if let Some(tls) = &output.tls {
         all.insert("tls".to_owned(), credentials::transport_security(pipeline, tls));

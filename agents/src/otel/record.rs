@@ -12,7 +12,7 @@ const TIME: &str =
 
 /// Replaces the body by the standard record.
 pub fn standard(place: Place) -> Value {
-    transform(place, &[], &[])
+    transform(place, &[], &[], "[]")
 }
 
 /// Replaces the body by the standard record as Elasticsearch wants it, and tells the exporter to send the body as it is.
@@ -22,7 +22,7 @@ pub fn elasticsearch(place: Place) -> Value {
         ottl::literal("\\.")
     );
     let timestamp = "set(log.body[\"@timestamp\"], log.body[\"time\"])".to_owned();
-    let mut transform = transform(place, &[undot], &[timestamp]);
+    let mut transform = transform(place, &[undot], &[timestamp], "[]");
     if let Some(groups) = transform["log_statements"].as_array_mut() {
         groups.push(json!({
             "context": "scope",
@@ -32,8 +32,15 @@ pub fn elasticsearch(place: Place) -> Value {
     transform
 }
 
-/// `on_labels` are statements on the map `log.cache["labels"]`, `on_body` on the finished record.
-fn transform(place: Place, on_labels: &[String], on_body: &[String]) -> Value {
+/// Replaces the body by the standard record, and leaves the exporter the name of the node as the event's host.
+pub fn splunk(place: Place) -> Value {
+    let host = "set(log.attributes[\"host.name\"], resource.attributes[\"k8s.node.name\"])".to_owned();
+    transform(place, &[], &[host], "[\"host.name\"]")
+}
+
+/// `on_labels` are statements on the map `log.cache["labels"]`, `on_body` on the finished record; `attributes` is the list of those that
+/// stay beside it.
+fn transform(place: Place, on_labels: &[String], on_body: &[String], attributes: &str) -> Value {
     let prefix = ottl::literal(&format!("^{}", POD_LABEL_PREFIX.replace('.', "\\.")));
     let mut statements = vec![
         "set(log.cache[\"labels\"], resource.attributes)".to_owned(),
@@ -43,7 +50,7 @@ fn transform(place: Place, on_labels: &[String], on_body: &[String]) -> Value {
     statements.extend_from_slice(on_labels);
     statements.push(format!("set(log.body, {})", body(place)));
     statements.extend_from_slice(on_body);
-    statements.push("keep_keys(log.attributes, [])".to_owned());
+    statements.push(format!("keep_keys(log.attributes, {attributes})"));
     json!({
         "error_mode": "ignore",
         "log_statements": [

@@ -1,6 +1,7 @@
 //! Writes the generated files of the repository: `cargo gen` writes them, `cargo gen --check` fails when one is not up to date.
 //!
-//! Generated: `manifests/crds/loggingpolicies.yaml`, `manifests/install.yaml` and `docs/reference/reasons.md`.
+//! Generated: `manifests/crds/loggingpolicies.yaml`, `manifests/install.yaml`, `docs/reference/reasons.md` and
+//! `docs/reference/support.md`.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::process::ExitCode;
 
 use kube::CustomResourceExt as _;
 use tributary_crds::reason::Severity;
-use tributary_crds::{LoggingPolicy, Reason};
+use tributary_crds::{LoggingPolicy, Reason, support};
 
 #[derive(Debug, thiserror::Error)]
 enum Error {
@@ -38,6 +39,7 @@ fn run(check: bool) -> Result<(), Error> {
     let crd = crd()?;
     let files = [
         ("docs/reference/reasons.md", reasons()),
+        ("docs/reference/support.md", support::page()),
         ("manifests/install.yaml", install(&root, &crd)?),
         ("manifests/crds/loggingpolicies.yaml", crd),
     ];

@@ -116,11 +116,27 @@ fn spec_mistakes() -> Vec<(Value, &'static str)> {
         (json!({"nodeAgent": {}}), "nodeAgent has nowhere to send logs"),
         (
             buffered("OpenTelemetryCollector", "DropOldest"),
-            "engine OpenTelemetryCollector cannot drop the oldest",
+            "engine OpenTelemetryCollector cannot do whenFull: DropOldest",
         ),
         (
             buffered("FluentBit", "DropNewest"),
-            "engine FluentBit cannot drop the newest",
+            "engine FluentBit cannot do whenFull: DropNewest",
+        ),
+        (
+            json!({"nodeAgent": {"engine": "FluentBit"}, "outputs": [{
+                "name": "a",
+                "elasticsearch": {"url": "https://h"},
+                "auth": {"bearer": {"tokenSecretRef": {"name": "s", "key": "k"}}},
+            }]}),
+            "engine FluentBit cannot send auth.bearer to elasticsearch",
+        ),
+        (
+            json!({"nodeAgent": {}, "agentSidecar": {"engine": "FluentBit"}, "outputs": [{
+                "name": "a",
+                "openSearch": {"url": "https://h"},
+                "auth": {"bearer": {"tokenSecretRef": {"name": "s", "key": "k"}}},
+            }]}),
+            "engine FluentBit cannot send auth.bearer to openSearch",
         ),
         (
             json!({"agentSidecar": {}}),
@@ -135,14 +151,14 @@ fn spec_mistakes() -> Vec<(Value, &'static str)> {
         ),
         (
             shipped(json!({}), json!({"buffer": {"whenFull": "DropOldest"}})),
-            "agentSidecar: engine OpenTelemetryCollector",
+            "engine OpenTelemetryCollector cannot do whenFull: DropOldest",
         ),
         (
             shipped(
                 json!({"engine": "FluentBit"}),
                 json!({"buffer": {"whenFull": "DropNewest"}}),
             ),
-            "agentSidecar: engine OpenTelemetryCollector",
+            "engine FluentBit cannot do whenFull: DropNewest",
         ),
         (
             shipped(json!({"bufferSize": "1Mi"}), json!({})),
@@ -174,8 +190,9 @@ fn spec_mistakes() -> Vec<(Value, &'static str)> {
 
 /// Changes of an output, and how the sentence starts.
 fn output_mistakes() -> Vec<(Value, &'static str)> {
-    let basic = json!({"username": "u", "passwordSecretRef": {"name": "s", "key": "k"}});
-    let bearer = json!({"tokenSecretRef": {"name": "s", "key": "k"}});
+    let secret = json!({"name": "s", "key": "k"});
+    let basic = json!({"username": "u", "passwordSecretRef": secret});
+    let bearer = json!({"tokenSecretRef": secret});
     let instead = |destination: Value| {
         let mut change = json!({"stdout": null});
         merge(&mut change, destination);
@@ -211,6 +228,34 @@ fn output_mistakes() -> Vec<(Value, &'static str)> {
         (
             instead(json!({"elasticsearch": {"url": "https://u:p@h"}})),
             "write an absolute URL without credentials, such as https://elasticsearch",
+        ),
+        (
+            instead(json!({"openSearch": {"url": "opensearch:9200"}})),
+            "write an absolute URL without credentials, such as https://opensearch",
+        ),
+        (
+            instead(json!({"splunk": {"url": "https://h/services/collector", "tokenSecretRef": secret}})),
+            "write the event collector's base URL",
+        ),
+        (
+            instead(
+                json!({"splunk": {"url": "https://h", "tokenSecretRef": secret}, "auth": {"basic": basic}}),
+            ),
+            "splunk takes no auth.basic",
+        ),
+        (
+            instead(
+                json!({"splunk": {"url": "https://h", "tokenSecretRef": secret}, "auth": {"bearer": bearer}}),
+            ),
+            "splunk takes no auth.bearer",
+        ),
+        (
+            instead(json!({"kafka": {"brokers": ["kafka://h:9092"], "topic": "t"}})),
+            "write brokers as HOST:PORT",
+        ),
+        (
+            instead(json!({"kafka": {"brokers": ["h:9092"], "topic": "t"}, "auth": {"bearer": bearer}})),
+            "kafka takes no auth.bearer",
         ),
         (
             instead(json!({"loki": {"url": "http://h/loki/api/v1/push"}})),

@@ -1,0 +1,247 @@
+//! Where one output goes.
+
+use std::collections::BTreeMap;
+
+use tributary_crds::destination::{Kafka, Splunk};
+use tributary_crds::output;
+
+use super::credentials::check_secret;
+use crate::CompileError;
+use crate::pipeline::Destination;
+use crate::url::Url;
+
+const FILE_DIRECTORY: &str = "/var/log/tributary/";
+
+/// Checks where an output goes. `place` is the output's path, for messages.
+pub fn compile(place: &str, wanted: &output::Destination<'_>) -> Result<Destination, CompileError> {
+    Ok(match wanted {
+        output::Destination::Elasticsearch(to) => Destination::Elasticsearch {
+            url: url(&format!("{place}.elasticsearch.url"), &to.url, 9200)?,
+            index: check_index(&format!("{place}.elasticsearch.index"), &to.index)?,
+        },
+        output::Destination::OpenSearch(to) => Destination::OpenSearch {
+            url: url(&format!("{place}.openSearch.url"), &to.url, 9200)?,
+            index: check_index(&format!("{place}.openSearch.index"), &to.index)?,
+        },
+        output::Destination::Loki(to) => Destination::Loki {
+            url: base_url(
+                &format!("{place}.loki.url"),
+                &to.url,
+                3100,
+                "http://loki.logging:3100",
+            )?,
+            tenant_id: match &to.tenant_id {
+                Some(tenant) => Some(check_header_value(&format!("{place}.loki.tenantId"), tenant)?),
+                None => None,
+            },
+        },
+        output::Destination::Otlp(to) => Destination::Otlp {
+            endpoint: otlp_url(&format!("{place}.otlp.endpoint"), to)?,
+            protocol: to.protocol,
+        },
+        output::Destination::Kafka(to) => kafka(&format!("{place}.kafka"), to)?,
+        output::Destination::Splunk(to) => splunk(&format!("{place}.splunk"), to)?,
+        output::Destination::Http(to) => {
+            let mut headers = BTreeMap::new();
+            for (name, value) in &to.headers {
+                let field = format!("{place}.http.headers");
+                check_header_name(&field, name)?;
+                headers.insert(name.clone(), check_header_value(&field, value)?);
+            }
+            Destination::Http {
+                url: http_url(&format!("{place}.http.url"), &to.url)?,
+                headers,
+            }
+        }
+        output::Destination::Stdout => Destination::Stdout,
+        output::Destination::File(to) => Destination::File {
+            name: file_name(&format!("{place}.file.path"), &to.path)?,
+        },
+    })
+}
+
+fn url(field: &str, text: &str, default_port: u16) -> Result<Url, CompileError> {
+    Url::parse(text, default_port).map_err(|problem| {
+        CompileError::field(
+            field,
+            problem,
+            "write an absolute URL without credentials, such as https://host.namespace:8443/path",
+        )
+    })
+}
+
+fn http_url(field: &str, text: &str) -> Result<Url, CompileError> {
+    let url = url(field, text, 80)?;
+    if !url.path.is_empty() && !url.path.starts_with("/?") {
+        return Ok(url);
+    }
+    Err(CompileError::field(
+        field,
+        "has no path",
+        "write where to POST, such as https://collector.logging/logs",
+    ))
+}
+
+/// Reads the URL of a server whose API has a path that the engines know.
+fn base_url(field: &str, text: &str, default_port: u16, example: &str) -> Result<Url, CompileError> {
+    let url = url(field, text, default_port)?;
+    if url.path.is_empty() {
+        return Ok(url);
+    }
+    Err(CompileError::field(
+        field,
+        format!("has the path {:?}", url.path),
+        format!("write the server's base URL, such as {example}"),
+    ))
+}
+
+fn kafka(place: &str, kafka: &Kafka) -> Result<Destination, CompileError> {
+    let field = format!("{place}.brokers");
+    let broker = |text: &String| {
+        Url::parse(&format!("http://{text}"), 9092)
+            .ok()
+            .filter(|url| url.path.is_empty() && !text.ends_with('/'))
+            .map(|url| url.authority())
+            .ok_or_else(|| {
+                let remedy = "write HOST:PORT, such as kafka-0.kafka:9092";
+                CompileError::field(&field, format!("has {text:?}"), remedy)
+            })
+    };
+    let brokers: Vec<String> = kafka.brokers.iter().map(broker).collect::<Result<_, _>>()?;
+    if brokers.is_empty() {
+        let remedy = "write at least one broker, such as kafka-0.kafka:9092";
+        return Err(CompileError::field(field, "is empty", remedy));
+    }
+    let topic = name(
+        &format!("{place}.topic"),
+        &kafka.topic,
+        249,
+        "._-",
+        "letters, digits, dots, underscores and dashes",
+    )?;
+    Ok(Destination::Kafka {
+        brokers,
+        topic,
+        sasl_mechanism: kafka.sasl_mechanism,
+    })
+}
+
+fn splunk(place: &str, splunk: &Splunk) -> Result<Destination, CompileError> {
+    let index = splunk.index.as_deref().map(|index| {
+        let characters = "letters, digits, underscores and dashes";
+        name(&format!("{place}.index"), index, 80, "_-", characters)
+    });
+    let source_type = splunk.source_type.as_deref().map(|source_type| {
+        let characters = "letters, digits, colons, dots, underscores and dashes";
+        name(
+            &format!("{place}.sourceType"),
+            source_type,
+            255,
+            ":._-",
+            characters,
+        )
+    });
+    Ok(Destination::Splunk {
+        url: base_url(
+            &format!("{place}.url"),
+            &splunk.url,
+            8088,
+            "https://splunk.example:8088",
+        )?,
+        token: check_secret(&format!("{place}.tokenSecretRef"), &splunk.token_secret_ref)?,
+        index: index.transpose()?,
+        source_type: source_type.transpose()?,
+    })
+}
+
+/// A name of ASCII letters, digits and some `punctuation`. `characters` says so in words.
+fn name(
+    field: &str,
+    text: &str,
+    longest: usize,
+    punctuation: &str,
+    characters: &str,
+) -> Result<String, CompileError> {
+    let valid = |c: char| c.is_ascii_alphanumeric() || punctuation.contains(c);
+    if (1..=longest).contains(&text.len()) && text.chars().all(valid) {
+        return Ok(text.to_owned());
+    }
+    Err(CompileError::field(
+        field,
+        format!("is {text:?}"),
+        format!("write at most {longest} {characters}"),
+    ))
+}
+
+fn otlp_url(field: &str, otlp: &output::Otlp) -> Result<Url, CompileError> {
+    let (default_port, grpc) = match otlp.protocol {
+        output::OtlpProtocol::Http => (4318, false),
+        output::OtlpProtocol::Grpc => (4317, true),
+    };
+    let url = url(field, &otlp.endpoint, default_port)?;
+    if grpc && !url.path.is_empty() {
+        return Err(CompileError::field(
+            field,
+            "has a path, which gRPC does not use",
+            "remove the path, or write protocol: Http",
+        ));
+    }
+    Ok(url)
+}
+
+fn file_name(field: &str, path: &str) -> Result<String, CompileError> {
+    let name = path.strip_prefix(FILE_DIRECTORY).filter(|name| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        !name.is_empty() && name.len() <= 200 && name.chars().all(plain) && !name.chars().all(|c| c == '.')
+    });
+    name.map(str::to_owned).ok_or_else(|| {
+        CompileError::field(
+            field,
+            format!("is {path:?}"),
+            "write a file directly in /var/log/tributary/, such as /var/log/tributary/all.jsonl",
+        )
+    })
+}
+
+fn check_index(field: &str, index: &str) -> Result<String, CompileError> {
+    let first = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    if index.len() <= 255 && index.starts_with(first) && index.chars().all(|c| first(c) || "._-".contains(c))
+    {
+        return Ok(index.to_owned());
+    }
+    let remedy = "write at most 255 lower-case letters, digits, dots, underscores and dashes, starting with a letter or digit";
+    Err(CompileError::field(field, format!("is {index:?}"), remedy))
+}
+
+fn check_header_name(field: &str, name: &str) -> Result<(), CompileError> {
+    let token = |c: char| c.is_ascii_alphanumeric() || "!#%&*+-.^_`|~".contains(c);
+    let fail = |problem: String, remedy: &str| Err(CompileError::field(field, problem, remedy));
+    if name.is_empty() || !name.chars().all(token) {
+        return fail(
+            format!("has {name:?}, which is no header's name"),
+            "write letters, digits and dashes",
+        );
+    }
+    match name.to_ascii_lowercase().as_str() {
+        "authorization" => fail(
+            format!("has {name:?}"),
+            "a policy is no place for a secret: write auth.basic or auth.bearer",
+        ),
+        "host" | "content-length" | "transfer-encoding" | "connection" | "content-encoding" => {
+            fail(format!("has {name:?}"), "remove it: the agent sets it")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_header_value(field: &str, value: &str) -> Result<String, CompileError> {
+    if !value.is_empty() && value.chars().all(|c| (' '..='~').contains(&c)) && value.trim() == value {
+        return Ok(value.to_owned());
+    }
+    let remedy = "write printable ASCII characters without spaces at the ends";
+    Err(CompileError::field(
+        field,
+        format!("has the value {value:?}"),
+        remedy,
+    ))
+}

@@ -1,0 +1,117 @@
+//! Every pair of the support table does what the table says: it renders, or it is refused with what to write instead.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use serde_json::{Value, json};
+use tributary_agents::{CompileError, compile, render};
+use tributary_crds::LoggingPolicySpec;
+use tributary_crds::output::WhenFull;
+use tributary_crds::policy::Engine;
+use tributary_crds::support::{AuthMethod, OUTPUTS, OutputSupport, WHEN_FULL};
+
+/// The least that a destination of each kind needs.
+fn destination(field: &str) -> Value {
+    match field {
+        "elasticsearch" | "openSearch" | "loki" => json!({"url": "https://host.example"}),
+        "otlp" => json!({"endpoint": "https://host.example"}),
+        "kafka" => json!({"brokers": ["host.example:9092"], "topic": "logs"}),
+        "splunk" => json!({"url": "https://host.example:8088", "tokenSecretRef": {"name": "s", "key": "k"}}),
+        "http" => json!({"url": "https://host.example/logs"}),
+        "stdout" => json!({}),
+        "file" => json!({"path": "/var/log/tributary/a"}),
+        field => panic!("write here the least that {field} needs"),
+    }
+}
+
+fn auth(method: AuthMethod) -> Value {
+    let secret = json!({"name": "s", "key": "k"});
+    match method {
+        AuthMethod::Basic => json!({"basic": {"username": "u", "passwordSecretRef": secret}}),
+        AuthMethod::Bearer => json!({"bearer": {"tokenSecretRef": secret}}),
+    }
+}
+
+fn outcome(output: &OutputSupport, engine: Engine, more: Value) -> Result<(), CompileError> {
+    let mut wanted = json!({"name": "a", output.field: destination(output.field)});
+    let more: serde_json::Map<_, _> = serde_json::from_value(more).unwrap();
+    wanted.as_object_mut().unwrap().extend(more);
+    let spec = json!({"nodeAgent": {"engine": engine.as_str()}, "outputs": [wanted]});
+    let spec: LoggingPolicySpec = serde_json::from_value(spec).unwrap();
+    render(&compile("test", &spec)?).map(drop)
+}
+
+/// Whether the outcome is what the table says, with words that the refusal has.
+fn check(outcome: Result<(), CompileError>, supported: bool, words: &str) {
+    match outcome {
+        Ok(()) => assert!(supported, "accepted, but the table says: {words}"),
+        Err(error) => {
+            let said = error.to_string();
+            assert!(!supported && said.contains(words), "{words:?} is not in: {said}");
+        }
+    }
+}
+
+#[test]
+fn every_pair_of_output_and_engine_is_as_the_table_says() {
+    for output in OUTPUTS {
+        for engine in Engine::ALL {
+            let refusal = output.refusal(engine);
+            let words = refusal.as_ref().map_or("", |refusal| &refusal.remedy);
+            check(outcome(output, engine, json!({})), refusal.is_none(), words);
+        }
+    }
+}
+
+#[test]
+fn every_method_of_auth_is_as_the_table_says() {
+    for output in OUTPUTS {
+        for engine in output.engines {
+            for method in AuthMethod::ALL {
+                let supported = output.auth(method).contains(engine);
+                let words = if supported { "" } else { "auth" };
+                let asked = json!({"auth": auth(method)});
+                check(outcome(output, *engine, asked), supported, words);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_happens_when_a_buffer_is_full_is_as_the_table_says() {
+    for output in OUTPUTS {
+        for engine in output.engines {
+            for (when_full, able) in WHEN_FULL {
+                let supported = able.contains(engine);
+                let words = if supported { "" } else { "write whenFull: Block" };
+                let asked = json!({"buffer": {"whenFull": format!("{when_full:?}")}});
+                check(outcome(output, *engine, asked), supported, words);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_refusal_says_what_to_write() {
+    for output in OUTPUTS {
+        for engine in Engine::ALL {
+            if let Some(refusal) = output.refusal(engine) {
+                let useful = refusal.remedy.len() > "write ".len();
+                assert!(useful, "{}: {}", output.field, refusal.problem);
+            }
+        }
+        for method in AuthMethod::ALL {
+            if let Some(misfit) = output.auth_misfit(method) {
+                assert!(!misfit.remedy.is_empty(), "{}", misfit.problem);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_default_can_be_had_of_every_engine() {
+    let (_, able) = WHEN_FULL
+        .into_iter()
+        .find(|(when_full, _)| *when_full == WhenFull::default())
+        .unwrap();
+    assert_eq!(able, Engine::ALL);
+}

@@ -1,0 +1,105 @@
+//! Destinations that have settings of their own beyond an address.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::auth::SecretKeyRef;
+
+/// `OpenSearch`, such as `{url: "https://opensearch.logging:9200", index: app-logs}`.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenSearch {
+    /// `https://HOST:PORT`.
+    #[schemars(length(max = 1024))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^https?://[^/@]+(/[^@]*)?$')")
+            .message("write an absolute URL without credentials, such as https://opensearch.logging:9200; credentials go to auth.basic")
+    )]
+    pub url: String,
+
+    /// The index or data stream. Default `tributary`.
+    #[serde(default = "OpenSearch::default_index")]
+    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[a-z0-9][a-z0-9._-]*$"))]
+    pub index: String,
+}
+
+impl OpenSearch {
+    fn default_index() -> String {
+        "tributary".to_owned()
+    }
+}
+
+/// Splunk's HTTP Event Collector, such as
+/// `{url: "https://splunk.example:8088", tokenSecretRef: {name: splunk, key: token}, index: main}`.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Splunk {
+    /// `https://HOST:8088`, without the path of the event collector.
+    #[schemars(length(max = 1024))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^https?://[^/@]+/?$')")
+            .message("write the event collector's base URL, such as https://splunk.example:8088, without a path or credentials")
+    )]
+    pub url: String,
+
+    /// The token of the event collector.
+    pub token_secret_ref: SecretKeyRef,
+
+    /// Absent: the token's default index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 80), regex(pattern = r"^[a-z0-9_][a-z0-9_-]*$"))]
+    pub index: Option<String>,
+
+    /// Absent: the token's default source type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[A-Za-z0-9:._-]+$"))]
+    pub source_type: Option<String>,
+}
+
+/// A topic of Kafka, such as `{brokers: ["kafka-0.kafka:9092"], topic: logs}`.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Kafka {
+    /// `HOST:PORT` of at least one broker; the others are found through it. At most 16.
+    #[schemars(length(min = 1, max = 16), inner(length(max = 300)))]
+    #[x_kube(
+        validation = Rule::new("self.all(broker, broker.matches('^[^/@,:]+:[0-9]+$|^[[][0-9a-fA-F:]+[]]:[0-9]+$'))")
+            .message("write brokers as HOST:PORT, such as kafka-0.kafka:9092, without a scheme")
+    )]
+    pub brokers: Vec<String>,
+
+    /// The topic.
+    #[schemars(
+        length(min = 1, max = 249),
+        regex(pattern = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")
+    )]
+    pub topic: String,
+
+    /// How `auth.basic` is proven. Default `Plain`.
+    #[serde(default)]
+    pub sasl_mechanism: SaslMechanism,
+}
+
+/// How user and password are proven to Kafka.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+pub enum SaslMechanism {
+    /// The password itself; with `tls` only the broker can read it.
+    #[default]
+    Plain,
+    /// SCRAM-SHA-256.
+    ScramSha256,
+    /// SCRAM-SHA-512.
+    ScramSha512,
+}
+
+impl SaslMechanism {
+    /// The name that is registered for it, which all engines use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::ScramSha256 => "SCRAM-SHA-256",
+            Self::ScramSha512 => "SCRAM-SHA-512",
+        }
+    }
+}
