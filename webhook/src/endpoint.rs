@@ -190,7 +190,7 @@ impl Endpoint {
             && let Ok(review) = Review::parse_with_pod(body)
         {
             let answer = match review.pod() {
-                Ok(pod) => self.decide(subject, review.namespace.as_deref(), pod).await,
+                Ok(pod) => self.decide(None, review.namespace.as_deref(), pod).await,
                 Err(finding) => (ReviewOutcome::Failed, Answer::admit(&finding)),
             };
             return Ok(Reviewed::new(review.uid, answer));
@@ -198,9 +198,13 @@ impl Endpoint {
         let review = Review::parse(body)?;
         let answer = match subject.pod(&review) {
             Ok(json) => match Pod::parse(&json) {
-                Ok(pod) => self.decide(subject, review.namespace.as_deref(), &pod).await,
+                Ok(pod) => {
+                    let workload = matches!(subject, Subject::Template).then(|| review.title());
+                    self.decide(workload, review.namespace.as_deref(), &pod).await
+                }
                 Err(error) => {
-                    tracing::error!(namespace = review.namespace.as_deref(), ?subject, %error, "a pod was admitted as it was");
+                    let object = review.title();
+                    tracing::error!(namespace = review.namespace.as_deref(), object, %error, "a pod was admitted as it was");
                     (ReviewOutcome::Failed, Answer::admit(&unreadable(&error)))
                 }
             },
@@ -227,9 +231,10 @@ impl Endpoint {
         Ok((body, room))
     }
 
+    /// Decides about a pod, or about those of a workload of this title.
     async fn decide(
         &self,
-        subject: Subject,
+        workload: Option<String>,
         namespace: Option<&str>,
         pod: &Pod<'_>,
     ) -> (ReviewOutcome, Answer) {
@@ -242,7 +247,7 @@ impl Endpoint {
             limits: &limits,
         };
         let decision = decide::decide(pod, namespace, &self.state.policies(), &self.config);
-        log(subject, name, &decision);
+        log(workload, name, &decision);
         (ReviewOutcome::Decided(decision.outcome), decision.into())
     }
 }
@@ -257,17 +262,16 @@ fn overload(subject: Subject, body: &[u8]) -> Result<Reviewed<'_>, ReviewError> 
 }
 
 /// What was done, pods say themselves; a line for each is for `debug`, because writing it takes a noticeable part of a review's time.
-fn log(subject: Subject, namespace: &str, decision: &Decision) {
-    let Decision {
-        pod,
-        outcome,
-        reasons,
-        ..
-    } = decision;
+fn log(workload: Option<String>, namespace: &str, decision: &Decision) {
+    let Decision { outcome, reasons, .. } = decision;
+    // A template has no name of its own.
+    let of_workload = workload.map(|title| format!("of {title}"));
+    let pod = of_workload.as_ref().unwrap_or(&decision.pod);
+    let is_template = of_workload.is_some();
     if *outcome == Outcome::Skipped {
-        tracing::info!(namespace, ?subject, %pod, ?outcome, ?reasons, "reviewed");
+        tracing::info!(namespace, is_template, pod, ?outcome, ?reasons, "reviewed");
     } else {
-        tracing::debug!(namespace, ?subject, %pod, ?outcome, ?reasons, "reviewed");
+        tracing::debug!(namespace, is_template, pod, ?outcome, ?reasons, "reviewed");
     }
 }
 

@@ -57,6 +57,9 @@ pub struct Request<'a, O = &'a RawValue> {
     /// The namespace; the pod's own may still be empty.
     #[serde(borrow, default)]
     pub namespace: Option<Cow<'a, str>>,
+    /// The object's name, if its author chose it.
+    #[serde(borrow, default)]
+    pub name: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     operation: Cow<'a, str>,
     #[serde(borrow, default)]
@@ -123,6 +126,17 @@ impl<O> Request<'_, O> {
     /// Whether this is about an object, and not about a part of one such as its scale.
     fn is_whole(&self) -> bool {
         self.sub_resource.as_ref().is_none_or(|part| part.is_empty())
+    }
+
+    /// How logs name the object that is created or changed: its kind, and its name where there is one.
+    pub fn title(&self) -> String {
+        let kind = self.kind.as_ref().map(|kind| kind.kind.as_ref());
+        let name = self.name.as_deref().filter(|name| !name.is_empty());
+        format!(
+            "{} {}",
+            kind.unwrap_or("object"),
+            name.unwrap_or("without a name")
+        )
     }
 
     /// The pod that is to be created. The error is for the admission's warning: somebody registered this webhook for more than

@@ -1,6 +1,7 @@
 //! What authors of workloads are told: the words that their pods will get, and nothing else.
 
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -75,6 +76,7 @@ impl Webhook {
             "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
             "request": {
                 "uid": "5a1c", "operation": operation, "namespace": object["metadata"]["namespace"],
+                "name": object["metadata"]["name"],
                 "kind": {"group": group, "version": "v1", "kind": kind}, "object": object
             }
         });
@@ -207,6 +209,55 @@ async fn anything_else_is_admitted_with_one_warning() {
         );
         assert_eq!(response.get("patch"), None);
     }
+}
+
+/// What is logged, as text.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(text)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn logs_name_the_workload() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(move || writer.clone())
+        .with_ansi(false)
+        .with_max_level(tracing::Level::DEBUG)
+        .finish();
+    // For all tests of this program: one for this thread alone would miss what others had logged first.
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    let webhook = Webhook::new(1);
+    let pod = &pods()["documentation-counter-without-volume"];
+    for name in [json!("shop-web"), json!(""), Value::Null] {
+        let mut web = workload("Deployment", pod);
+        web["metadata"]["name"] = name;
+        web["metadata"]["namespace"] = "logged".into();
+        webhook.review(WORKLOADS[0], "CREATE", &web).await;
+        web["spec"]["template"]["spec"]["volumes"] = 5.into();
+        webhook.review(WORKLOADS[0], "CREATE", &web).await;
+    }
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let of_this = |line: &&str| line.contains(r#"namespace="logged""#);
+    let ours: Vec<&str> = log.lines().filter(of_this).collect();
+    let named: Vec<bool> = ours
+        .iter()
+        .map(|line| line.contains("Deployment shop-web"))
+        .collect();
+    assert_eq!(named, [true, true, false, false, false, false], "{ours:?}");
+    let unnamed = ours
+        .iter()
+        .filter(|line| line.contains("Deployment without a name"));
+    assert_eq!(unnamed.count(), 4, "{ours:?}");
 }
 
 #[tokio::test]
