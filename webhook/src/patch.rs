@@ -37,6 +37,7 @@ impl Patch {
     }
 
     /// The same operations as values, for those who apply them themselves.
+    #[allow(clippy::missing_panics_doc, reason = "it was written as a patch")]
     pub fn operations(&self) -> json_patch::Patch {
         serde_json::from_str(&self.0).expect("it was written as a patch")
     }
@@ -209,6 +210,7 @@ impl<'p> PatchBuilder<'p> {
     }
 
     /// The patch; empty when nothing has to change.
+    #[allow(clippy::missing_panics_doc, reason = "JSON is written as UTF-8")]
     pub fn build(mut self) -> Patch {
         if self.json.is_empty() {
             return Patch::default();
