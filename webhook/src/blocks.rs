@@ -10,6 +10,7 @@ use tributary_crds::policy::{
 use tributary_streamer::multiline::Rules;
 
 use crate::explain::Quoted;
+use crate::image::is_image;
 use crate::sidecar::resources::{QuantityError, SidecarResources};
 
 /// A block that makes the webhook do something.
@@ -240,12 +241,4 @@ pub fn pattern_option(start: &str) -> Result<String, String> {
         Ok(_) => Ok(option),
         Err(error) => Err(error.to_string()),
     }
-}
-
-/// Whether this could be an image's name: a pod with one that could not would never start.
-pub fn is_image(image: &str) -> bool {
-    let inner = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
-    image.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && image.ends_with(|c: char| c.is_ascii_alphanumeric())
-        && image.chars().all(inner)
 }

@@ -16,6 +16,7 @@ pub mod error;
 pub mod explain;
 mod files;
 mod head_deadline;
+mod image;
 pub mod lifecycle;
 pub mod limits;
 pub mod metrics;
@@ -33,5 +34,5 @@ pub mod text;
 pub mod tls;
 mod watches;
 
-pub use blocks::is_image;
 pub use decide::{Config, Decision, Outcome, inject};
+pub use image::is_image;

@@ -4,8 +4,9 @@ use tributary_crds::policy::{Format, Layout, MultilinePreset, Resources};
 use tributary_crds::{Reason, annotation};
 
 use crate::asks::Asks;
-use crate::blocks::{is_image, pattern_option, preset_option};
+use crate::blocks::{pattern_option, preset_option};
 use crate::explain::Finding;
+use crate::image::is_image;
 use crate::pod::Pod;
 use crate::sidecar::resources::SidecarResources;
 use crate::sidecar::user::RunAs;

@@ -10,11 +10,11 @@ use tokio::sync::watch;
 use tributary_crds::names::SYSTEM_NAMESPACE;
 
 use crate::admin::Admin;
-use crate::blocks::is_image;
 use crate::cluster_state::ClusterState;
 use crate::decide::Config;
 use crate::endpoint::{Endpoint, RequestLimits};
 use crate::error::Error;
+use crate::image::is_image;
 use crate::lifecycle::{self, EndTimes, Phase};
 use crate::limits::limit_range::LimitRange;
 use crate::limits::quota::Quota;
