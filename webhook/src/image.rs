@@ -75,10 +75,8 @@ fn is_digest(digest: &str) -> bool {
 
 /// Whether this is the identifier of an image in a runtime's store, which no registry has.
 fn is_identifier(image: &str) -> bool {
-    name.len() == 64
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    image.len() == 64 && image.bytes().all(digit)
 }
 
 #[cfg(test)]
