@@ -151,11 +151,10 @@ impl PodResources {
         class(self.applications())
     }
 
-    /// Whether every container beside the init containers limits its disk.
+    /// Whether any container limits its disk: then the kubelet compares all that the pod has there with the sum of these limits.
     pub fn limits_disk(&self) -> bool {
-        self.containers
-            .iter()
-            .all(|container| container.limits.get(Resource::Disk).is_some())
+        self.applications()
+            .any(|container| container.limits.get(Resource::Disk).is_some())
     }
 
     fn applications(&self) -> impl Iterator<Item = &RequestsAndLimits> {

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tributary_crds::Reason;
 
+use crate::api_server::thousandths;
 use crate::support::{decide, patched, policies};
 
 /// What all annotations of an object may hold together, in bytes (the API server's limit).
@@ -192,5 +193,43 @@ fn an_application_that_knows_where_to_push_keeps_its_protocol() {
             "{own:?}"
         );
         assert!(decide(&once, policies()).patch.is_empty(), "{own:?}");
+    }
+}
+
+/// What the kubelet compares a pod's use of disk with: the sum of the limits that there are; `None` when there are none.
+fn disk_limit(pod: &Value) -> Option<i128> {
+    let containers = ["containers", "initContainers"]
+        .into_iter()
+        .flat_map(|list| pod["spec"][list].as_array().into_iter().flatten());
+    let limits = containers.filter_map(|container| container["resources"]["limits"].get("ephemeral-storage"));
+    limits.map(thousandths).reduce(|sum, limit| sum + limit)
+}
+
+#[test]
+fn a_sidecars_own_logs_take_no_disk_from_a_pod_that_limits_some() {
+    // Five files of 10 MiB, and one that is being compressed.
+    let logs = thousandths(&json!("60Mi"));
+    let limited = json!({"limits": {"ephemeral-storage": "100Mi"}});
+    for (app, other, init) in [
+        (true, true, true),
+        (true, false, false),
+        (false, true, false),
+        (false, false, true),
+        (false, false, false),
+    ] {
+        let of = |is_limited: bool| if is_limited { limited.clone() } else { json!({}) };
+        let mut pod = pod(
+            &json!({"tributary.dev/stream": "/logs/a.log"}),
+            &json!({"resources": of(app)}),
+        );
+        let others = pod["spec"]["containers"].as_array_mut().unwrap();
+        others.push(json!({"name": "other", "image": "i", "resources": of(other)}));
+        pod["spec"]["initContainers"] = json!([{"name": "init", "image": "i", "resources": of(init)}]);
+        let once = patched(&pod, &decide(&pod, policies()));
+        assert_eq!(once["spec"]["initContainers"].as_array().unwrap().len(), 2);
+        let (before, after) = (disk_limit(&pod), disk_limit(&once));
+        assert_eq!(before.is_some(), after.is_some(), "{app} {other} {init}");
+        let more = after.unwrap_or_default() - before.unwrap_or_default();
+        assert!(before.is_none() || more >= logs, "{app} {other} {init}: {more}");
     }
 }
