@@ -105,6 +105,24 @@ pub enum Destination {
         /// Absent: the token's default.
         source_type: Option<String>,
     },
+    /// A server that takes RFC 5424 over TCP.
+    Syslog {
+        /// A DNS name or an address, without brackets.
+        host: String,
+        /// The port.
+        port: u16,
+        /// Whether by TLS.
+        encrypted: bool,
+    },
+    /// An aggregator that speaks Fluentd's protocol; by TLS when the output has `tls`.
+    Forward {
+        /// A DNS name or an address, without brackets.
+        host: String,
+        /// The port.
+        port: u16,
+        /// What both sides know.
+        shared_key: Option<SecretKeyRef>,
+    },
     /// A web server that takes JSON lines.
     Http {
         /// Where to POST.
@@ -241,6 +259,7 @@ impl Output {
     fn secrets(&self) -> impl Iterator<Item = &SecretKeyRef> {
         let token = match &self.destination {
             Destination::Splunk { token, .. } => Some(token),
+            Destination::Forward { shared_key, .. } => shared_key.as_ref(),
             _ => None,
         };
         let credential = self.auth.as_ref().map(|auth| match auth {

@@ -107,7 +107,7 @@ pub fn compile_sidecar(policy_name: &str, spec: &LoggingPolicySpec) -> Result<Si
         revision: String::new(),
         memory_limit: pipeline.memory_limit,
         buffers: pipeline.outputs.iter().map(|output| output.buffer.max_size).sum(),
-        template: Template::new(&pipeline),
+        template: Template::new(&pipeline)?,
     };
     let settings = spec.agent_sidecar.clone().unwrap_or_default();
     sidecar.revision = revision(&settings, &sidecar.render(&sample())?);
@@ -169,11 +169,11 @@ impl Sidecar {
 }
 
 impl Template {
-    fn new(pipeline: &Pipeline) -> Self {
-        match pipeline.engine {
-            Engine::OpenTelemetryCollector => Self::OpenTelemetryCollector(otel::Sidecar::new(pipeline)),
+    fn new(pipeline: &Pipeline) -> Result<Self, CompileError> {
+        Ok(match pipeline.engine {
+            Engine::OpenTelemetryCollector => Self::OpenTelemetryCollector(otel::Sidecar::new(pipeline)?),
             Engine::FluentBit => Self::FluentBit(fluent_bit::Sidecar::new(pipeline)),
-        }
+        })
     }
 
     fn engine(&self) -> Engine {

@@ -34,7 +34,7 @@ pub fn check(
     }
     check_plain_grpc(place, output)?;
     match engine {
-        Engine::OpenTelemetryCollector => Ok(()),
+        Engine::OpenTelemetryCollector => check_collector(place, support, output),
         Engine::FluentBit => check_fluent_bit(place, output),
     }
 }
@@ -48,6 +48,18 @@ fn check_plain_grpc(place: &str, output: &Output) -> Result<(), CompileError> {
             format!("{place}.auth"),
             "is set, but gRPC sends no credentials without TLS",
             "write https:// in otlp.endpoint, or protocol: Http",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn check_collector(place: &str, support: &OutputSupport, output: &Output) -> Result<(), CompileError> {
+    match &output.destination {
+        // Some releases of its exporter put host and port together without the brackets.
+        Destination::Syslog { host, .. } if host.contains(':') => Err(CompileError::field(
+            format!("{place}.{}.address", support.field),
+            "is an IPv6 address, which engine OpenTelemetryCollector may not reach",
+            "write a DNS name, or engine: FluentBit",
         )),
         _ => Ok(()),
     }
@@ -81,7 +93,11 @@ fn check_fluent_bit(place: &str, output: &Output) -> Result<(), CompileError> {
             }
         }
         // Their names hold no dollars.
-        Destination::Splunk { .. } | Destination::Stdout | Destination::File { .. } => {}
+        Destination::Splunk { .. }
+        | Destination::Syslog { .. }
+        | Destination::Forward { .. }
+        | Destination::Stdout
+        | Destination::File { .. } => {}
     }
     for (index, predicate) in output.conditions.iter().enumerate() {
         let (name, pattern) = match &predicate.test {

@@ -129,6 +129,18 @@ fn outputs_get_the_shape_that_they_ask_for() {
             "k8s.pod.label.app.kubernetes.io/name": "web",
         })
     );
+    let (_, syslog) = call(&lua, "syslog", standard.clone());
+    assert_eq!(
+        to_json(&Value::Table(syslog)),
+        json!({
+            "message": "{\"kubernetes\":{\"container_name\":\"app\",\"host\":\"node-1\",\
+                        \"labels\":{\"app.kubernetes.io/name\":\"web\"},\"namespace_name\":\"shop\",\
+                        \"pod_id\":\"0a0b0c0d-1111-2222-3333-444455556666\",\"pod_name\":\"web-1.v2\"},\
+                        \"message\":\"hello\",\"stream\":\"stdout\",\"time\":\"2026-11-22T10:00:00.000000042Z\"}",
+            "hostname": "node-1",
+            "appname": "app",
+        })
+    );
     let (_, loki) = call(&lua, "loki", standard);
     assert_eq!(
         to_json(&Value::Table(loki)),
@@ -268,6 +280,20 @@ fn a_sidecar_says_which_container_wrote_what_where_and_cannot_be_forged() {
     let raw = lua.create_table_from([("log", "hello"), ("file", "/a")]).unwrap();
     let (_, _, record): (i64, Value, Table) = shipped.call(("kube.file.0", time(&lua), raw)).unwrap();
     assert_eq!(call(&lua, "keep_look", record).0, -1, "without the label");
+}
+
+proptest! {
+    #[test]
+    fn any_record_is_one_line_of_json_for_syslog(message in any::<String>(), label in "[a-z]{1,9}", value in any::<String>()) {
+        let lua = load(&rendered(&json!({}), &json!([])));
+        let labels = BTreeMap::from([(label, value)]);
+        let (_, standard) = call(&lua, "standard", record(&lua, &message, &labels));
+        let expected = to_json(&Value::Table(standard.clone()));
+        let (_, syslog) = call(&lua, "syslog", standard);
+        let line = syslog.get::<String>("message").unwrap();
+        prop_assert!(line.starts_with('{') && !line.contains(char::is_control), "{}", line);
+        prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), expected);
+    }
 }
 
 /// Whether Kubernetes would say that a requirement is met.

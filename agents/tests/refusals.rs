@@ -84,9 +84,48 @@ fn destinations_that_cannot_be_reached_are_refused() {
                 "/var/log/tributary/",
             ),
             (
+                "{name: a, stdout: {}, buffer: {maxSize: 1Mi}}",
+                "buffer.maxSize",
+                "at least 16Mi",
+            ),
+            (
+                "{name: a, stdout: {}, buffer: {whenFull: DropOldest}}",
+                "buffer.whenFull",
+                "engine: FluentBit",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn names_and_addresses_that_no_destination_has_are_refused() {
+    refuses(
+        "OpenTelemetryCollector",
+        &[
+            (
                 "{name: a, kafka: {brokers: ['kafka://h:9092'], topic: t}}",
                 "kafka.brokers",
                 "HOST:PORT",
+            ),
+            (
+                "{name: a, syslog: {address: syslog}}",
+                "syslog.address",
+                "HOST:PORT",
+            ),
+            (
+                "{name: a, papertrail: {address: 'https://h:1/x'}}",
+                "papertrail.address",
+                "HOST:PORT",
+            ),
+            (
+                "{name: a, syslog: {address: '[fd00::1]:514'}}",
+                "syslog.address",
+                "DNS name",
+            ),
+            (
+                "{name: a, forward: {address: 'h:24224'}}",
+                "forward",
+                "write an output otlp, or engine: FluentBit",
             ),
             (
                 "{name: a, kafka: {brokers: [], topic: t}}",
@@ -112,16 +151,6 @@ fn destinations_that_cannot_be_reached_are_refused() {
                 "{name: a, splunk: {url: 'https://h', tokenSecretRef: {name: s, key: ../k}}}",
                 "splunk.tokenSecretRef",
                 "one of its keys",
-            ),
-            (
-                "{name: a, stdout: {}, buffer: {maxSize: 1Mi}}",
-                "buffer.maxSize",
-                "at least 16Mi",
-            ),
-            (
-                "{name: a, stdout: {}, buffer: {whenFull: DropOldest}}",
-                "buffer.whenFull",
-                "engine: FluentBit",
             ),
         ],
     );

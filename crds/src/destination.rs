@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::SecretKeyRef;
 
+/// Whether a text is `HOST:PORT`, with brackets around an IPv6 address.
+const HOST_AND_PORT: &str = "self.matches('^([^]/@,:[ ]+|[[][0-9a-fA-F:]+[]]):[0-9]+$')";
+
 /// `OpenSearch`, such as `{url: "https://opensearch.logging:9200", index: app-logs}`.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -64,7 +67,7 @@ pub struct Kafka {
     /// `HOST:PORT` of at least one broker; the others are found through it. At most 16.
     #[schemars(length(min = 1, max = 16), inner(length(max = 300)))]
     #[x_kube(
-        validation = Rule::new("self.all(broker, broker.matches('^[^/@,:]+:[0-9]+$|^[[][0-9a-fA-F:]+[]]:[0-9]+$'))")
+        validation = Rule::new("self.all(broker, broker.matches('^([^]/@,:[ ]+|[[][0-9a-fA-F:]+[]]):[0-9]+$'))")
             .message("write brokers as HOST:PORT, such as kafka-0.kafka:9092, without a scheme")
     )]
     pub brokers: Vec<String>,
@@ -102,4 +105,46 @@ impl SaslMechanism {
             Self::ScramSha512 => "SCRAM-SHA-512",
         }
     }
+}
+
+/// A server that takes RFC 5424 over TCP, such as `{address: "syslog.example:6514"}`.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+pub struct Syslog {
+    /// `HOST:PORT`.
+    #[schemars(length(max = 300))]
+    #[x_kube(
+        validation = Rule::new(HOST_AND_PORT)
+            .message("write HOST:PORT, such as syslog.example:6514, without a scheme")
+    )]
+    pub address: String,
+}
+
+/// A log destination of Papertrail, such as `{address: "logs2.papertrailapp.com:12345"}`.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+pub struct Papertrail {
+    /// `HOST:PORT`, as Papertrail shows it.
+    #[schemars(length(max = 300))]
+    #[x_kube(
+        validation = Rule::new(HOST_AND_PORT)
+            .message("write HOST:PORT, such as logs2.papertrailapp.com:12345, without a scheme")
+    )]
+    pub address: String,
+}
+
+/// An aggregator that speaks Fluentd's protocol, such as
+/// `{address: "fluentd.logging:24224", sharedKeySecretRef: {name: fluentd, key: shared-key}}`.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Forward {
+    /// `HOST:PORT`.
+    #[schemars(length(max = 300))]
+    #[x_kube(
+        validation = Rule::new(HOST_AND_PORT)
+            .message("write HOST:PORT, such as fluentd.logging:24224, without a scheme")
+    )]
+    pub address: String,
+
+    /// What both sides know. Absent: neither proves who it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_key_secret_ref: Option<SecretKeyRef>,
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::{Auth, SecretKeyRef, Tls};
 use crate::condition::Condition;
-use crate::destination::{Kafka, OpenSearch, Splunk};
+use crate::destination::{Forward, Kafka, OpenSearch, Papertrail, Splunk, Syslog};
 use crate::support::{self, OutputSupport};
 
 /// One destination, and what belongs to it.
@@ -46,6 +46,18 @@ pub struct Output {
     /// Splunk's HTTP Event Collector, one standard record an event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub splunk: Option<Splunk>,
+
+    /// A syslog server, one standard record as JSON a message. `tls` makes it TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub syslog: Option<Syslog>,
+
+    /// Papertrail, one standard record as JSON a message, always by TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub papertrail: Option<Papertrail>,
+
+    /// Fluentd or Fluent Bit, by `FluentBit`, one standard record an event. `tls` makes it TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forward: Option<Forward>,
 
     /// A web server that takes JSON lines, one standard record a line, by POST.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,6 +104,12 @@ pub enum Destination<'a> {
     Kafka(&'a Kafka),
     /// Splunk's HTTP Event Collector.
     Splunk(&'a Splunk),
+    /// A syslog server.
+    Syslog(&'a Syslog),
+    /// Papertrail.
+    Papertrail(&'a Papertrail),
+    /// An aggregator that speaks Fluentd's protocol.
+    Forward(&'a Forward),
     /// A web server that takes JSON lines.
     Http(&'a Http),
     /// The agent's stdout.
@@ -110,6 +128,9 @@ impl Output {
             self.otlp.as_ref().map(Destination::Otlp),
             self.kafka.as_ref().map(Destination::Kafka),
             self.splunk.as_ref().map(Destination::Splunk),
+            self.syslog.as_ref().map(Destination::Syslog),
+            self.papertrail.as_ref().map(Destination::Papertrail),
+            self.forward.as_ref().map(Destination::Forward),
             self.http.as_ref().map(Destination::Http),
             self.stdout.as_ref().map(|_| Destination::Stdout),
             self.file.as_ref().map(Destination::File),
@@ -128,6 +149,11 @@ impl Output {
             .map(|basic| &basic.password_secret_ref)
             .chain(bearer.map(|bearer| &bearer.token_secret_ref))
             .chain(self.splunk.iter().map(|splunk| &splunk.token_secret_ref))
+            .chain(
+                self.forward
+                    .iter()
+                    .filter_map(|forward| forward.shared_key_secret_ref.as_ref()),
+            )
             .chain(self.tls.iter().filter_map(|tls| tls.ca_secret_ref.as_ref()))
     }
 }
@@ -142,6 +168,9 @@ impl Destination<'_> {
             Self::Otlp(_) => &support::OTLP,
             Self::Kafka(_) => &support::KAFKA,
             Self::Splunk(_) => &support::SPLUNK,
+            Self::Syslog(_) => &support::SYSLOG,
+            Self::Papertrail(_) => &support::PAPERTRAIL,
+            Self::Forward(_) => &support::FORWARD,
             Self::Http(_) => &support::HTTP,
             Self::Stdout => &support::STDOUT,
             Self::File(_) => &support::FILE,

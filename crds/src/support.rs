@@ -42,6 +42,8 @@ pub enum Encryption {
     Scheme(&'static str),
     /// The presence of `tls`.
     Tls,
+    /// It always is.
+    Always,
 }
 
 /// A method of `auth`.
@@ -80,6 +82,30 @@ pub const SPLUNK: OutputSupport = OutputSupport {
     instead_of_auth: "remove auth: the token goes to splunk.tokenSecretRef",
     ..by_url("splunk", "url")
 };
+/// `syslog`.
+pub const SYSLOG: OutputSupport = OutputSupport {
+    field: "syslog",
+    encryption: Encryption::Tls,
+    ..PAPERTRAIL
+};
+/// `papertrail`.
+pub const PAPERTRAIL: OutputSupport = OutputSupport {
+    basic: NONE,
+    bearer: NONE,
+    instead_of_auth: "remove auth: the protocol has none",
+    encryption: Encryption::Always,
+    ..by_url("papertrail", "")
+};
+/// `forward`.
+pub const FORWARD: OutputSupport = OutputSupport {
+    engines: FLUENT_BIT,
+    instead: "an output otlp",
+    basic: NONE,
+    bearer: NONE,
+    instead_of_auth: "remove auth: the key goes to forward.sharedKeySecretRef",
+    encryption: Encryption::Tls,
+    ..by_url("forward", "")
+};
 /// `http`.
 pub const HTTP: OutputSupport = by_url("http", "url");
 /// `stdout`.
@@ -95,6 +121,9 @@ pub const OUTPUTS: &[OutputSupport] = &[
     OTLP,
     KAFKA,
     SPLUNK,
+    SYSLOG,
+    PAPERTRAIL,
+    FORWARD,
     HTTP,
     STDOUT,
     FILE,
@@ -172,7 +201,10 @@ impl OutputSupport {
             .into_iter()
             .find(|other| !self.auth(*other).is_empty());
         Some(Refusal {
-            problem: format!("{} takes no auth.{}", self.field, method.field()),
+            problem: match other {
+                Some(_) => format!("{} takes no auth.{}", self.field, method.field()),
+                None => format!("{} takes no auth", self.field),
+            },
             remedy: match other {
                 Some(other) => format!("write auth.{}", other.field()),
                 None => self.instead_of_auth.to_owned(),
@@ -289,9 +321,15 @@ fn output_rules() -> Vec<Rule> {
         .iter()
         .filter(|output| output.encryption != Encryption::NoNetwork)
     {
-        for method in AuthMethod::ALL {
-            if let Some(misfit) = output.auth_misfit(method) {
-                let (field, method) = (output.field, method.field());
+        let field = output.field;
+        let misfits = AuthMethod::ALL.map(|method| (method, output.auth_misfit(method)));
+        if let [(_, Some(misfit)), (_, Some(_))] = &misfits {
+            rules.push(misfit.rule(&format!("!(has(self.{field}) && has(self.auth))")));
+            continue;
+        }
+        for (method, misfit) in misfits {
+            if let Some(misfit) = misfit {
+                let method = method.field();
                 rules.push(misfit.rule(&format!(
                     "!(has(self.{field}) && has(self.auth) && has(self.auth.{method}))"
                 )));
@@ -308,7 +346,7 @@ fn encryption_rules() -> [Rule; 2] {
         let field = output.field;
         match output.encryption {
             Encryption::NoNetwork => local.push(field),
-            Encryption::Tls => {}
+            Encryption::Tls | Encryption::Always => {}
             Encryption::Scheme(url) => {
                 encrypted.push(format!(
                     "(!has(self.{field}) || self.{field}.{url}.startsWith('https:'))"

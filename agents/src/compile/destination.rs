@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tributary_crds::destination::{Kafka, Splunk};
+use tributary_crds::destination::{Forward, Kafka, Splunk};
 use tributary_crds::output;
 
 use super::credentials::check_secret;
@@ -12,8 +12,12 @@ use crate::url::Url;
 
 const FILE_DIRECTORY: &str = "/var/log/tributary/";
 
-/// Checks where an output goes. `place` is the output's path, for messages.
-pub fn compile(place: &str, wanted: &output::Destination<'_>) -> Result<Destination, CompileError> {
+/// Checks where an output goes. `place` is the output's path, for messages; `tls` is whether it has settings for TLS.
+pub fn compile(
+    place: &str,
+    wanted: &output::Destination<'_>,
+    tls: bool,
+) -> Result<Destination, CompileError> {
     Ok(match wanted {
         output::Destination::Elasticsearch(to) => Destination::Elasticsearch {
             url: url(&format!("{place}.elasticsearch.url"), &to.url, 9200)?,
@@ -41,6 +45,18 @@ pub fn compile(place: &str, wanted: &output::Destination<'_>) -> Result<Destinat
         },
         output::Destination::Kafka(to) => kafka(&format!("{place}.kafka"), to)?,
         output::Destination::Splunk(to) => splunk(&format!("{place}.splunk"), to)?,
+        output::Destination::Syslog(to) => {
+            let field = format!("{place}.syslog.address");
+            syslog(address(&field, &to.address, "syslog.example:6514")?, tls)
+        }
+        output::Destination::Papertrail(to) => {
+            let field = format!("{place}.papertrail.address");
+            syslog(
+                address(&field, &to.address, "logs2.papertrailapp.com:12345")?,
+                true,
+            )
+        }
+        output::Destination::Forward(to) => forward(&format!("{place}.forward"), to)?,
         output::Destination::Http(to) => {
             let mut headers = BTreeMap::new();
             for (name, value) in &to.headers {
@@ -97,16 +113,7 @@ fn base_url(field: &str, text: &str, default_port: u16, example: &str) -> Result
 
 fn kafka(place: &str, kafka: &Kafka) -> Result<Destination, CompileError> {
     let field = format!("{place}.brokers");
-    let broker = |text: &String| {
-        Url::parse(&format!("http://{text}"), 9092)
-            .ok()
-            .filter(|url| url.path.is_empty() && !text.ends_with('/'))
-            .map(|url| url.authority())
-            .ok_or_else(|| {
-                let remedy = "write HOST:PORT, such as kafka-0.kafka:9092";
-                CompileError::field(&field, format!("has {text:?}"), remedy)
-            })
-    };
+    let broker = |text: &String| Ok(address(&field, text, "kafka-0.kafka:9092")?.authority());
     let brokers: Vec<String> = kafka.brokers.iter().map(broker).collect::<Result<_, _>>()?;
     if brokers.is_empty() {
         let remedy = "write at least one broker, such as kafka-0.kafka:9092";
@@ -152,6 +159,40 @@ fn splunk(place: &str, splunk: &Splunk) -> Result<Destination, CompileError> {
         index: index.transpose()?,
         source_type: source_type.transpose()?,
     })
+}
+
+fn syslog(address: Url, encrypted: bool) -> Destination {
+    Destination::Syslog {
+        host: address.host,
+        port: address.port,
+        encrypted,
+    }
+}
+
+fn forward(place: &str, forward: &Forward) -> Result<Destination, CompileError> {
+    let field = format!("{place}.address");
+    let address = address(&field, &forward.address, "fluentd.logging:24224")?;
+    let shared_key = match &forward.shared_key_secret_ref {
+        Some(key) => Some(check_secret(&format!("{place}.sharedKeySecretRef"), key)?),
+        None => None,
+    };
+    Ok(Destination::Forward {
+        host: address.host,
+        port: address.port,
+        shared_key,
+    })
+}
+
+/// Reads `HOST:PORT`.
+fn address(field: &str, text: &str, example: &str) -> Result<Url, CompileError> {
+    // A port that is not written would be this one, which is none.
+    Url::parse(&format!("http://{text}"), 0)
+        .ok()
+        .filter(|url| url.path.is_empty() && url.port > 0 && !text.ends_with('/'))
+        .ok_or_else(|| {
+            let remedy = format!("write HOST:PORT, such as {example}");
+            CompileError::field(field, format!("has {text:?}"), remedy)
+        })
 }
 
 /// A name of ASCII letters, digits and some `punctuation`. `characters` says so in words.

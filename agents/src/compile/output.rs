@@ -28,7 +28,7 @@ pub fn compile(place: &str, output: &output::Output, engine: Engine) -> Result<O
             format!("write exactly one of {}", destinations()),
         ));
     };
-    let destination = destination::compile(place, &wanted)?;
+    let destination = destination::compile(place, &wanted, output.tls.is_some())?;
     let auth = output
         .auth
         .as_ref()
@@ -80,8 +80,12 @@ fn check_transport(
                 "remove auth and tls",
             ));
         }
-        // Kafka has TLS where `tls` is.
-        Destination::Kafka { .. } | Destination::Stdout | Destination::File { .. } => return Ok(()),
+        // They have TLS where `tls` is, or always.
+        Destination::Kafka { .. }
+        | Destination::Syslog { .. }
+        | Destination::Forward { .. }
+        | Destination::Stdout
+        | Destination::File { .. } => return Ok(()),
     };
     if tls && !https {
         let remedy = "write https:// in the address, or remove tls";

@@ -43,6 +43,13 @@ pub fn render(position: usize, output: &Output) -> Rendered {
     if let Destination::Splunk { token, .. } = &output.destination {
         section.insert("splunk_token".to_owned(), json!(reference(&variable)));
         secret_env.insert(variable, token.clone());
+    } else if let Destination::Forward {
+        shared_key: Some(key),
+        ..
+    } = &output.destination
+    {
+        section.insert("shared_key".to_owned(), json!(reference(&variable)));
+        secret_env.insert(variable, key.clone());
     } else if let Some(auth) = &output.auth {
         let secret = authenticate(&mut section, &output.destination, auth, &variable);
         secret_env.insert(variable, secret);
@@ -50,8 +57,8 @@ pub fn render(position: usize, output: &Output) -> Rendered {
     if let Destination::Kafka { .. } = &output.destination {
         section.extend(kafka_security(output));
     }
-    if let Some(url) = url(&output.destination).filter(|url| url.https) {
-        section.extend(transport_security(url, output.tls.as_ref()));
+    if let Some(host) = encrypted_host(output) {
+        section.extend(transport_security(host, output.tls.as_ref()));
     }
     Rendered {
         section: Value::Object(section),
@@ -68,9 +75,11 @@ fn processors(output: &Output) -> Vec<Value> {
         Destination::Kafka { .. } => {
             processors.push(json!({"name": "record_modifier", "remove_key": "time"}));
         }
+        Destination::Syslog { .. } => processors.push(record::lua("syslog")),
         Destination::Elasticsearch { .. }
         | Destination::OpenSearch { .. }
         | Destination::Splunk { .. }
+        | Destination::Forward { .. }
         | Destination::Http { .. }
         | Destination::Stdout
         | Destination::File { .. } => {}
@@ -86,7 +95,20 @@ fn url(destination: &Destination) -> Option<&Url> {
         | Destination::Loki { url, .. }
         | Destination::Http { url, .. } => Some(url),
         Destination::Otlp { endpoint, .. } => Some(endpoint),
-        Destination::Kafka { .. } | Destination::Stdout | Destination::File { .. } => None,
+        Destination::Kafka { .. }
+        | Destination::Syslog { .. }
+        | Destination::Forward { .. }
+        | Destination::Stdout
+        | Destination::File { .. } => None,
+    }
+}
+
+/// The host that the plugin speaks to by TLS.
+fn encrypted_host(output: &Output) -> Option<&str> {
+    match &output.destination {
+        Destination::Syslog { host, encrypted, .. } => encrypted.then_some(host),
+        Destination::Forward { host, .. } => output.tls.as_ref().map(|_| host.as_str()),
+        other => url(other).filter(|url| url.https).map(|url| url.host.as_str()),
     }
 }
 
@@ -101,6 +123,12 @@ fn destination(destination: &Destination) -> Map<String, Value> {
         Destination::Splunk {
             index, source_type, ..
         } => splunk(index.as_deref(), source_type.as_deref()),
+        Destination::Syslog {
+            host,
+            port,
+            encrypted,
+        } => syslog(host, *port, *encrypted),
+        Destination::Forward { host, port, .. } => forward(host, *port),
         Destination::Http { url, headers } => http(url, headers),
         Destination::Stdout => json!({"name": "stdout", "format": "json_lines", "json_date_key": "false"}),
         Destination::File { name } => json!({
@@ -205,6 +233,36 @@ fn splunk(index: Option<&str>, source_type: Option<&str>) -> Value {
     settings
 }
 
+fn syslog(host: &str, port: u16, encrypted: bool) -> Value {
+    json!({
+        "name": "syslog",
+        "host": host,
+        "port": port,
+        "mode": if encrypted { "tls" } else { "tcp" },
+        "syslog_format": "rfc5424",
+        // More than the longest record; what is longer is cut.
+        "syslog_maxsize": "4M",
+        // What the script has put into the record. Facility user, severity informational.
+        "syslog_message_key": "message",
+        "syslog_hostname_key": "hostname",
+        "syslog_appname_key": "appname",
+        "syslog_facility_preset": "1",
+        "syslog_severity_preset": "6",
+    })
+}
+
+fn forward(host: &str, port: u16) -> Value {
+    json!({
+        "name": "forward",
+        "host": host,
+        "port": port,
+        "require_ack_response": "on",
+        // Fluentd does not know them.
+        "retain_metadata_in_forward_mode": "off",
+        "compress": "gzip",
+    })
+}
+
 /// The script has put into the record what the labels name, and the rest into `metadata`.
 fn loki(tenant_id: Option<&str>) -> Value {
     const LABELS: [&str; 3] = ["k8s_namespace_name", "k8s_pod_name", "k8s_container_name"];
@@ -295,15 +353,13 @@ fn authenticate(
     }
 }
 
-fn transport_security(url: &Url, tls: Option<&Tls>) -> Map<String, Value> {
+fn transport_security(host: &str, tls: Option<&Tls>) -> Map<String, Value> {
     let verify = if tls.is_some_and(|tls| tls.insecure_skip_verify) {
         "off"
     } else {
         "on"
     };
-    let server_name = tls
-        .and_then(|tls| tls.server_name.as_deref())
-        .unwrap_or(&url.host);
+    let server_name = tls.and_then(|tls| tls.server_name.as_deref()).unwrap_or(host);
     let mut settings = Map::from_iter([
         ("tls".to_owned(), json!("on")),
         ("tls.verify".to_owned(), json!(verify)),

@@ -154,6 +154,26 @@ function otlp(_, timestamp, record)
   return 2, timestamp, flat
 end
 
+local escapes = {['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t"}
+
+-- A text, or a table of such with texts for keys, as JSON; the same table always gives the same text.
+local function json(value)
+  if type(value) ~= "table" then
+    return '"' .. tostring(value):gsub('[%c"\\]', function(c) return escapes[c] or string.format("\\u%04x", c:byte()) end) .. '"'
+  end
+  local keys, parts = {}, {}
+  for key in pairs(value) do keys[#keys + 1] = key end
+  table.sort(keys)
+  for index, key in ipairs(keys) do parts[index] = json(key) .. ":" .. json(value[key]) end
+  return "{" .. table.concat(parts, ",") .. "}"
+end
+
+-- The record as one text, so that nothing in a message ends it or begins another, and the parts of the header of syslog.
+function syslog(_, timestamp, record)
+  local kubernetes = record.kubernetes
+  return 2, timestamp, {message = json(record), hostname = kubernetes.host, appname = kubernetes.container_name}
+end
+
 -- The message, the few values that become Loki's labels, and the rest as structured metadata.
 function loki(_, timestamp, record)
   local _, _, flat = otlp(nil, timestamp, record)

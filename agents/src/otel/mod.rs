@@ -39,7 +39,7 @@ pub fn render(pipeline: &Pipeline) -> Result<AgentConfig, CompileError> {
         receivers: Map::from_iter([(RECEIVER.to_owned(), sources::containers())]),
         processors: common_processors(pipeline),
     };
-    let document = document(pipeline, first, &health_check(), &telemetry());
+    let document = document(pipeline, first, &health_check(), &telemetry())?;
     let text = yaml::write(&pipeline.policy, FILE, &document)?;
     Ok(AgentConfig {
         files: BTreeMap::from([(FILE.to_owned(), text)]),
@@ -86,7 +86,7 @@ fn document(
     first: First,
     more_extensions: &Map<String, Value>,
     telemetry: &Value,
-) -> Value {
+) -> Result<Value, CompileError> {
     let mut extensions = fixed_extensions(pipeline.place);
     extensions.extend(more_extensions.clone());
     let mut processors = Map::new();
@@ -101,7 +101,7 @@ fn document(
         }),
     );
     for output in &pipeline.outputs {
-        let rendered = outputs::render(pipeline, output);
+        let rendered = outputs::render(pipeline, output)?;
         pipelines.insert(
             format!("logs/{}", output_pipeline(&output.name)),
             json!({
@@ -115,7 +115,7 @@ fn document(
         exporters.extend([rendered.exporter]);
     }
     processors.extend(first.processors);
-    json!({
+    Ok(json!({
         "extensions": extensions,
         "receivers": first.receivers,
         "processors": processors,
@@ -126,7 +126,7 @@ fn document(
             "telemetry": telemetry,
             "pipelines": pipelines,
         },
-    })
+    }))
 }
 
 /// An output may be called `containers` too.

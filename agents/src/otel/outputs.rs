@@ -7,6 +7,7 @@ use tributary_crds::output::{OtlpProtocol, WhenFull};
 
 use super::confmap::text;
 use super::{credentials, processors, record};
+use crate::CompileError;
 use crate::config::FILES_DIRECTORY;
 use crate::pipeline::{Auth, Buffer, Destination, Output, Pipeline, Place};
 use crate::url::Url;
@@ -37,7 +38,7 @@ pub fn endless_retry() -> Value {
 }
 
 /// Renders one output of a pipeline.
-pub fn render(pipeline: &Pipeline, output: &Output) -> Rendered {
+pub fn render(pipeline: &Pipeline, output: &Output) -> Result<Rendered, CompileError> {
     let name = &output.name;
     let mut steps = Vec::new();
     if !output.conditions.is_empty() {
@@ -46,7 +47,7 @@ pub fn render(pipeline: &Pipeline, output: &Output) -> Rendered {
             processors::keep_only(&output.conditions),
         ));
     }
-    let (kind, exporter) = exporter(pipeline, output);
+    let (kind, exporter) = exporter(pipeline, output)?;
     match &output.destination {
         Destination::Elasticsearch { .. } | Destination::OpenSearch { .. } => {
             steps.push((format!("transform/{name}"), record::elasticsearch(pipeline.place)));
@@ -54,13 +55,16 @@ pub fn render(pipeline: &Pipeline, output: &Output) -> Rendered {
         Destination::Splunk { .. } => {
             steps.push((format!("transform/{name}"), record::splunk(pipeline.place)));
         }
+        Destination::Syslog { .. } => {
+            steps.push((format!("transform/{name}"), record::syslog(pipeline.place)));
+        }
         Destination::Kafka { .. }
         | Destination::Http { .. }
         | Destination::Stdout
         | Destination::File { .. } => {
             steps.push((format!("transform/{name}"), record::standard(pipeline.place)));
         }
-        Destination::Loki { .. } | Destination::Otlp { .. } => {}
+        Destination::Forward { .. } | Destination::Loki { .. } | Destination::Otlp { .. } => {}
     }
     if gives_up(output) {
         steps.push((
@@ -68,11 +72,11 @@ pub fn render(pipeline: &Pipeline, output: &Output) -> Rendered {
             json!({"timeout": "200ms", "send_batch_size": 1024}),
         ));
     }
-    Rendered {
+    Ok(Rendered {
         extension: credentials::extension(pipeline, output),
         processors: steps,
         exporter: (format!("{kind}/{name}"), exporter),
-    }
+    })
 }
 
 /// Whether what cannot be delivered is dropped. An error would make the receiver repeat the records to every output;
@@ -83,8 +87,8 @@ fn gives_up(output: &Output) -> bool {
 }
 
 /// The exporter's type and settings.
-fn exporter(pipeline: &Pipeline, output: &Output) -> (&'static str, Value) {
-    match &output.destination {
+fn exporter(pipeline: &Pipeline, output: &Output) -> Result<(&'static str, Value), CompileError> {
+    Ok(match &output.destination {
         // OpenSearch takes the same requests; the exporter of its name cannot send the record as it is.
         Destination::Elasticsearch { url, index } | Destination::OpenSearch { url, index } => (
             "elasticsearch",
@@ -143,6 +147,24 @@ fn exporter(pipeline: &Pipeline, output: &Output) -> (&'static str, Value) {
                 splunk(url, index.as_deref(), source_type.as_deref()),
             ),
         ),
+        Destination::Syslog {
+            host,
+            port,
+            encrypted,
+        } => {
+            let mut settings = syslog(host, *port);
+            if !encrypted {
+                settings.push(("tls", json!({"insecure": true})));
+            }
+            ("syslog", network(pipeline, output, settings))
+        }
+        Destination::Forward { .. } => {
+            return Err(CompileError::field(
+                format!("output {}", output.name),
+                "is forward, which no exporter of engine OpenTelemetryCollector speaks",
+                "write engine: FluentBit",
+            ));
+        }
         Destination::Http { url, headers } => (
             "splunk_hec",
             network(pipeline, output, http(url, headers, output.auth.is_some())),
@@ -159,7 +181,7 @@ fn exporter(pipeline: &Pipeline, output: &Output) -> (&'static str, Value) {
                 "rotation": {"max_megabytes": 100, "max_backups": 3},
             }),
         ),
-    }
+    })
 }
 
 fn elasticsearch(url: &Url, index: &str) -> Vec<(&'static str, Value)> {
@@ -205,6 +227,17 @@ fn splunk(url: &Url, index: Option<&str>, source_type: Option<&str>) -> Vec<(&'s
     settings.extend(index.map(|index| ("index", text(index))));
     settings.extend(source_type.map(|source_type| ("sourcetype", text(source_type))));
     settings
+}
+
+fn syslog(host: &str, port: u16) -> Vec<(&'static str, Value)> {
+    vec![
+        ("endpoint", text(host)),
+        ("port", json!(port)),
+        ("network", json!("tcp")),
+        ("protocol", json!("rfc5424")),
+        ("timeout", json!("30s")),
+        ("retry_on_failure", endless_retry()),
+    ]
 }
 
 fn http(url: &Url, headers: &BTreeMap<String, String>, authenticated: bool) -> Vec<(&'static str, Value)> {

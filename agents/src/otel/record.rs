@@ -38,6 +38,26 @@ pub fn splunk(place: Place) -> Value {
     transform(place, &[], &[host], "[\"host.name\"]")
 }
 
+/// Replaces the record by what the syslog exporter reads: the standard record as JSON, and the parts of the header.
+pub fn syslog(place: Place) -> Value {
+    let statements = [
+        "set(log.attributes[\"message\"], String(log.body))",
+        "set(log.body, \"\")",
+        "set(log.attributes[\"hostname\"], resource.attributes[\"k8s.node.name\"])",
+        "set(log.attributes[\"appname\"], resource.attributes[\"k8s.container.name\"])",
+        // The longest name that the protocol allows.
+        "set(log.attributes[\"appname\"], Substring(log.attributes[\"appname\"], 0, 48)) where Len(log.attributes[\"appname\"]) > 48",
+        // Facility user, severity informational.
+        "set(log.attributes[\"priority\"], 14)",
+    ];
+    transform(
+        place,
+        &[],
+        &statements.map(str::to_owned),
+        "[\"message\", \"hostname\", \"appname\", \"priority\"]",
+    )
+}
+
 /// `on_labels` are statements on the map `log.cache["labels"]`, `on_body` on the finished record; `attributes` is the list of those that
 /// stay beside it.
 fn transform(place: Place, on_labels: &[String], on_body: &[String], attributes: &str) -> Value {

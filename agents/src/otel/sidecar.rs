@@ -37,20 +37,20 @@ pub struct Sidecar {
 
 impl Sidecar {
     /// Renders what the policy decides.
-    pub fn new(pipeline: &Pipeline) -> Self {
+    pub fn new(pipeline: &Pipeline) -> Result<Self, CompileError> {
         let first = First {
             pipeline: ENTRY,
             receivers: Map::new(),
             processors: vec![("transform".to_owned(), processors::identify_pod())],
         };
         let secret_env = pipeline.secrets().into_iter();
-        Self {
+        Ok(Self {
             policy: pipeline.policy.clone(),
-            document: document(pipeline, first, &Map::new(), &telemetry()),
+            document: document(pipeline, first, &Map::new(), &telemetry())?,
             secret_env: secret_env
                 .map(|key| (pipeline.secret_variable(&key), key))
                 .collect(),
-        }
+        })
     }
 
     /// Adds what the pod decides. `memory_limit` is in bytes.

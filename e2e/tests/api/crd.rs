@@ -241,13 +241,13 @@ fn output_mistakes() -> Vec<(Value, &'static str)> {
             instead(
                 json!({"splunk": {"url": "https://h", "tokenSecretRef": secret}, "auth": {"basic": basic}}),
             ),
-            "splunk takes no auth.basic",
+            "splunk takes no auth",
         ),
         (
             instead(
                 json!({"splunk": {"url": "https://h", "tokenSecretRef": secret}, "auth": {"bearer": bearer}}),
             ),
-            "splunk takes no auth.bearer",
+            "splunk takes no auth",
         ),
         (
             instead(json!({"kafka": {"brokers": ["kafka://h:9092"], "topic": "t"}})),
@@ -256,6 +256,34 @@ fn output_mistakes() -> Vec<(Value, &'static str)> {
         (
             instead(json!({"kafka": {"brokers": ["h:9092"], "topic": "t"}, "auth": {"bearer": bearer}})),
             "kafka takes no auth.bearer",
+        ),
+        (
+            instead(json!({"syslog": {"address": "syslog"}})),
+            "write HOST:PORT, such as syslog.example",
+        ),
+        (
+            instead(json!({"syslog": {"address": "h:1"}, "auth": {"basic": basic}})),
+            "syslog takes no auth",
+        ),
+        (
+            instead(json!({"papertrail": {"address": "https://logs.papertrailapp.com:1"}})),
+            "write HOST:PORT, such as logs2",
+        ),
+        (
+            instead(json!({"papertrail": {"address": "h:1"}, "auth": {"basic": basic}})),
+            "papertrail takes no auth",
+        ),
+        (
+            instead(json!({"forward": {"address": "h"}})),
+            "write HOST:PORT, such as fluentd",
+        ),
+        (
+            instead(json!({"forward": {"address": "h:1"}, "auth": {"bearer": bearer}})),
+            "forward takes no auth",
+        ),
+        (
+            instead(json!({"forward": {"address": "h:1"}})),
+            "engine OpenTelemetryCollector cannot send to forward",
         ),
         (
             instead(json!({"loki": {"url": "http://h/loki/api/v1/push"}})),
