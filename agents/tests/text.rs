@@ -74,6 +74,11 @@ fn spec(engine: &str, texts: &[String]) -> LoggingPolicySpec {
                 "where": [{"field": "message", "in": [texts[2]]}, {"field": "message", "notIn": [texts[3]]}],
             },
             {
+                "name": "topic",
+                "kafka": {"brokers": ["kafka.logging:9092"], "topic": "logs"},
+                "auth": {"basic": {"username": texts[1], "passwordSecretRef": {"name": "a", "key": "b"}}},
+            },
+            {
                 "name": "look",
                 "stdout": {},
                 "where": [{"field": "message", "matches": texts[4]}, {"field": "message", "notMatches": texts[4]}],
@@ -149,6 +154,8 @@ proptest! {
         prop_assert_eq!(unescape(&document["exporters"]["splunk_hec/lines"]["headers"]["X-Text"]), texts[0].clone());
         let client = &document["extensions"]["basicauth/lines"]["client_auth"];
         prop_assert_eq!(unescape(&client["username"]), texts[1].clone());
+        let sasl = &document["exporters"]["kafka/topic"]["auth"]["sasl"];
+        prop_assert_eq!(unescape(&sasl["username"]), texts[1].clone());
         let statements = &document["processors"]["filter/lines"]["log_conditions"];
         prop_assert_eq!(literals(&unescape(&statements[0])), vec![texts[2].clone()]);
         prop_assert_eq!(literals(&unescape(&statements[1])), vec![texts[3].clone()]);
@@ -166,11 +173,13 @@ proptest! {
         let lines = &document["pipeline"]["outputs"][0];
         prop_assert_eq!(&lines["header"][0], &json!(format!("X-Text {}", texts[0])));
         prop_assert_eq!(&lines["http_user"], &json!(texts[1]));
-        let look = &document["pipeline"]["outputs"][1]["processors"]["logs"];
+        let topic = &document["pipeline"]["outputs"][1];
+        prop_assert_eq!(&topic["rdkafka.sasl.username"], &json!(texts[1]));
+        let look = &document["pipeline"]["outputs"][2]["processors"]["logs"];
         let rule = look[0]["regex"].as_str().unwrap();
         // Braces and brackets may be escaped; all else is as it was written.
         let bare = |text: &str| text.replace(['\\', 'Q', 'E'], "");
         prop_assert_eq!(bare(rule), bare(&format!("$message (?:{})", texts[4])));
-        prop_assert!(document.to_string().matches("${").count() == 2, "the pod's address and one password");
+        prop_assert!(document.to_string().matches("${").count() == 3, "the pod's address and two passwords");
     }
 }
