@@ -43,7 +43,7 @@ const PODS_OF_A_SIZE: usize = 8;
 /// How often the program is started for the time from start to ready.
 const STARTS: usize = 5;
 /// The most memory that the process may take, in bytes.
-const MEMORY: u64 = 164 << 20;
+const MEMORY: u64 = 64 << 20;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
