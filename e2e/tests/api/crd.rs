@@ -98,7 +98,10 @@ fn mistakes() -> Vec<(String, Value, &'static str)> {
             .into_iter()
             .map(|(spec, start)| ("mistake".to_owned(), spec, start)),
     );
-    let outputs = output_mistakes().into_iter().chain(condition_mistakes());
+    let outputs = output_mistakes()
+        .into_iter()
+        .chain(destination_mistakes())
+        .chain(condition_mistakes());
     cases.extend(outputs.map(|(change, start)| ("mistake".to_owned(), agent(&output(change)), start)));
     cases
 }
@@ -188,47 +191,19 @@ fn spec_mistakes() -> Vec<(Value, &'static str)> {
     ]
 }
 
-/// Changes of an output, and how the sentence starts.
-fn output_mistakes() -> Vec<(Value, &'static str)> {
+/// A change of an output to another destination.
+fn instead(destination: Value) -> Value {
+    let mut change = json!({"stdout": null});
+    merge(&mut change, destination);
+    change
+}
+
+/// Changes of an output to destinations with settings of their own, and how the sentence starts.
+fn destination_mistakes() -> Vec<(Value, &'static str)> {
     let secret = json!({"name": "s", "key": "k"});
     let basic = json!({"username": "u", "passwordSecretRef": secret});
     let bearer = json!({"tokenSecretRef": secret});
-    let instead = |destination: Value| {
-        let mut change = json!({"stdout": null});
-        merge(&mut change, destination);
-        change
-    };
     vec![
-        (json!({"stdout": null}), "an output has exactly one destination"),
-        (
-            json!({"file": {"path": "/var/log/tributary/a"}}),
-            "an output has exactly one destination",
-        ),
-        (
-            json!({"auth": {"basic": basic}}),
-            "stdout and file use no network",
-        ),
-        (json!({"tls": {}}), "stdout and file use no network"),
-        (
-            instead(json!({"http": {"url": "http://h/p"}, "tls": {}})),
-            "tls is set, but the address starts with http",
-        ),
-        (
-            instead(json!({"loki": {"url": "http://h"}, "tls": {}})),
-            "tls is set, but the address starts with http",
-        ),
-        (
-            instead(json!({"loki": {"url": "http://h"}, "auth": {}})),
-            "auth has exactly one method",
-        ),
-        (
-            instead(json!({"loki": {"url": "http://h"}, "auth": {"basic": basic, "bearer": bearer}})),
-            "auth has exactly one method",
-        ),
-        (
-            instead(json!({"elasticsearch": {"url": "https://u:p@h"}})),
-            "write an absolute URL without credentials, such as https://elasticsearch",
-        ),
         (
             instead(json!({"openSearch": {"url": "opensearch:9200"}})),
             "write an absolute URL without credentials, such as https://opensearch",
@@ -284,6 +259,45 @@ fn output_mistakes() -> Vec<(Value, &'static str)> {
         (
             instead(json!({"forward": {"address": "h:1"}})),
             "engine OpenTelemetryCollector cannot send to forward",
+        ),
+    ]
+}
+
+/// Changes of an output, and how the sentence starts.
+fn output_mistakes() -> Vec<(Value, &'static str)> {
+    let secret = json!({"name": "s", "key": "k"});
+    let basic = json!({"username": "u", "passwordSecretRef": secret});
+    let bearer = json!({"tokenSecretRef": secret});
+    vec![
+        (json!({"stdout": null}), "an output has exactly one destination"),
+        (
+            json!({"file": {"path": "/var/log/tributary/a"}}),
+            "an output has exactly one destination",
+        ),
+        (
+            json!({"auth": {"basic": basic}}),
+            "stdout and file use no network",
+        ),
+        (json!({"tls": {}}), "stdout and file use no network"),
+        (
+            instead(json!({"http": {"url": "http://h/p"}, "tls": {}})),
+            "tls is set, but the address starts with http",
+        ),
+        (
+            instead(json!({"loki": {"url": "http://h"}, "tls": {}})),
+            "tls is set, but the address starts with http",
+        ),
+        (
+            instead(json!({"loki": {"url": "http://h"}, "auth": {}})),
+            "auth has exactly one method",
+        ),
+        (
+            instead(json!({"loki": {"url": "http://h"}, "auth": {"basic": basic, "bearer": bearer}})),
+            "auth has exactly one method",
+        ),
+        (
+            instead(json!({"elasticsearch": {"url": "https://u:p@h"}})),
+            "write an absolute URL without credentials, such as https://elasticsearch",
         ),
         (
             instead(json!({"loki": {"url": "http://h/loki/api/v1/push"}})),

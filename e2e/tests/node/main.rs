@@ -36,14 +36,6 @@ const TESTS: &[(&str, Test)] = &[
         readme::kustomize_applies_what_install_yaml_does,
     ),
     (
-        "outputs::the_collector_accepts_every_golden_configuration",
-        outputs::golden_configurations,
-    ),
-    (
-        "shipping::the_collector_accepts_every_golden_sidecar",
-        shipping::golden_configurations,
-    ),
-    (
         "shipping::nothing_is_lost_to_rotations_kills_and_the_end_of_the_pod",
         shipping::nothing_lost,
     ),

@@ -1,17 +1,11 @@
 //! Every output, by the real collector into something real.
 
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
-use tributary_agents::config::CONFIG_DIRECTORY;
-use tributary_agents::{compile, render};
-use tributary_cluster::{Component, Elasticsearch};
-use tributary_crds::LoggingPolicy;
-use tributary_crds::policy::Engine;
+use tributary_cluster::Elasticsearch;
 use tributary_e2e::installation;
 use tributary_e2e::loki::{self, Source};
 
@@ -255,43 +249,5 @@ spec:
     stage.kubectl("delete lp search")?;
     stage.kubectl("delete namespace search --wait=false")?;
     stage.run(server.stop());
-    Ok(())
-}
-
-/// The real program reads what the compiler's own tests pin, called as agents call it.
-pub fn golden_configurations(stage: &Stage) -> anyhow::Result<()> {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../agents/tests/golden");
-    let mut checked = 0;
-    for case in std::fs::read_dir(&golden)? {
-        let case = case?.path();
-        let directory = case.join("OpenTelemetryCollector");
-        let policy: LoggingPolicy =
-            serde_saphyr::from_str(&std::fs::read_to_string(case.join("policy.yaml"))?)?;
-        let mut spec = policy.spec;
-        spec.node_agent.get_or_insert_default().engine = Engine::OpenTelemetryCollector;
-        let Ok(pipeline) = compile("golden", &spec) else {
-            ensure!(
-                directory.join("error.txt").is_file(),
-                "{}: only this program refuses it",
-                case.display()
-            );
-            continue;
-        };
-        let configuration = directory.display().to_string();
-        let arguments = render(&pipeline)?.args;
-        let output = Command::new(stage.environment().programs.path(Component::Otelcol))
-            .arg("validate")
-            .args(
-                arguments
-                    .iter()
-                    .map(|argument| argument.replace(CONFIG_DIRECTORY, &configuration)),
-            )
-            .envs([("POD_IP", "127.0.0.1"), ("K8S_NODE_NAME", "node1")])
-            .output()?;
-        let errors = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "{configuration}: {errors}");
-        checked += 1;
-    }
-    ensure!(checked >= 8, "only {checked} golden configurations were found");
     Ok(())
 }

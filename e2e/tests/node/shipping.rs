@@ -212,31 +212,6 @@ fn tally(stage: &Stage, receiver: &Receiver, written: u64) -> Tally {
     )
 }
 
-/// The real program reads what the compiler's own tests pin.
-pub fn golden_configurations(stage: &Stage) -> anyhow::Result<()> {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../agents/tests/golden_sidecar");
-    let mut checked = 0;
-    for case in fs::read_dir(&golden)? {
-        let file = case?.path().join("OpenTelemetryCollector/otelcol.yaml");
-        if !file.is_file() {
-            continue;
-        }
-        let output = Command::new(stage.environment().programs.path(Component::Otelcol))
-            .args([
-                "validate",
-                "--feature-gates=stanza.synchronousLogEmitter",
-                "--config",
-            ])
-            .arg(&file)
-            .output()?;
-        let errors = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "{}: {errors}", file.display());
-        checked += 1;
-    }
-    ensure!(checked >= 5, "only {checked} golden configurations were found");
-    Ok(())
-}
-
 /// Rotations, two kills, and the end of the pod.
 pub fn nothing_lost(stage: &Stage) -> anyhow::Result<()> {
     let receiver = receive(stage, anywhere())?;
