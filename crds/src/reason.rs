@@ -80,7 +80,7 @@ reasons! {
     /// The directory is one that must never be hidden by a volume.
     DangerousDirectory: Warning, because "An image needs what it has there: programs, libraries, accounts, devices. An empty volume over it would keep the application from starting.", "Let the application log to a directory of its own, such as /var/log/app.";
     /// The volume is mounted in a way that cannot be repeated safely in another container.
-    UnsupportedMount: Warning, because "A single file that is mounted again makes the kubelet create a directory in its place; a variable of a `subPathExpr` that comes from a Secret cannot be known in another container. Either would keep the pod from starting.", "Mount the directory of the log with a plain mount or a `subPath` that is a directory.";
+    UnsupportedMount: Warning, because "A single file that is mounted again makes the kubelet create a directory in its place; a variable of a `subPathExpr` that comes from a Secret cannot be known in another container; nothing is mounted where a container has a block device. Each would keep the pod from starting.", "Mount the directory of the log with a plain mount or a `subPath` that is a directory.";
     /// The pod as a whole has resources (`spec.resources`), and what its containers leave of them is less than the sidecar needs.
     PodResourcesTooSmall: Warning, because "The API server refuses a pod whose containers ask for more than the pod as a whole, and the kernel would end the sidecar, or the application, where memory runs out.", "Raise `spec.resources` of the pod by what the message says.";
     /// A `LimitRange` of the namespace allows no resources with which the sidecar would run.
@@ -91,7 +91,7 @@ reasons! {
     /// A `ResourceQuota` of the namespace has less left than the pod needs with its sidecar, so the sidecar is left out.
     QuotaTight: Warning, because "The API server would refuse the pod with its sidecar, and logging never stops a workload.", "Raise the quota, or annotate `tributary.dev/resources` with less; then create the pod again.";
     /// The configuration of the agent sidecar is too long for an annotation of the pod.
-    ConfigTooLarge: Warning, because "The configuration travels with the pod as an annotation, so that nothing has to be made and cleaned up in your namespace; all annotations together may have 256 KiB.", "Name fewer files or use a pattern, or give the policy fewer outputs.";
+    ConfigTooLarge: Warning, because "The configuration travels with the pod as an annotation, so that nothing has to be made and cleaned up in your namespace; all annotations together may have 256 KiB.", "Name fewer files or use a pattern, give the policy fewer outputs, or shorten the pod's other annotations.";
     /// An output of the policy cannot be reached from a sidecar.
     OutputNotForSidecars: Warning, because "What only an agent on the node can do (files of the node), or what would keep the pod from starting, is no output for a sidecar.", "Write what the message says.";
     /// The container sets a variable itself that direct push would set; its own value stays.
