@@ -105,6 +105,17 @@ pub enum Destination {
         /// Absent: the token's default.
         source_type: Option<String>,
     },
+    /// Datadog, always by TLS.
+    Datadog {
+        /// The host of the intake.
+        host: String,
+        /// The key.
+        api_key: SecretKeyRef,
+        /// Of every record.
+        service: Option<String>,
+        /// `ddsource` of every record.
+        source: Option<String>,
+    },
     /// A server that takes RFC 5424 over TCP.
     Syslog {
         /// A DNS name or an address, without brackets.
@@ -259,6 +270,7 @@ impl Output {
     fn secrets(&self) -> impl Iterator<Item = &SecretKeyRef> {
         let token = match &self.destination {
             Destination::Splunk { token, .. } => Some(token),
+            Destination::Datadog { api_key, .. } => Some(api_key),
             Destination::Forward { shared_key, .. } => shared_key.as_ref(),
             _ => None,
         };

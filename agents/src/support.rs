@@ -94,6 +94,7 @@ fn check_fluent_bit(place: &str, output: &Output) -> Result<(), CompileError> {
         }
         // Their names hold no dollars.
         Destination::Splunk { .. }
+        | Destination::Datadog { .. }
         | Destination::Syslog { .. }
         | Destination::Forward { .. }
         | Destination::Stdout

@@ -148,6 +148,21 @@ fn names_and_addresses_that_no_destination_has_are_refused() {
                 "colons",
             ),
             (
+                "{name: a, datadog: {site: 'https://datadoghq.eu', apiKeySecretRef: {name: s, key: k}}}",
+                "datadog.site",
+                "the site alone",
+            ),
+            (
+                "{name: a, datadog: {site: http-intake.logs.datadoghq.eu, apiKeySecretRef: {name: s, key: k}}}",
+                "datadog.site",
+                "the site alone",
+            ),
+            (
+                "{name: a, datadog: {service: '${A}', apiKeySecretRef: {name: s, key: k}}}",
+                "datadog.service",
+                "colons",
+            ),
+            (
                 "{name: a, splunk: {url: 'https://h', tokenSecretRef: {name: s, key: ../k}}}",
                 "splunk.tokenSecretRef",
                 "one of its keys",

@@ -16,6 +16,7 @@ fn destination(field: &str) -> Value {
         "otlp" => json!({"endpoint": "https://host.example"}),
         "kafka" => json!({"brokers": ["host.example:9092"], "topic": "logs"}),
         "splunk" => json!({"url": "https://host.example:8088", "tokenSecretRef": {"name": "s", "key": "k"}}),
+        "datadog" => json!({"apiKeySecretRef": {"name": "s", "key": "k"}}),
         "syslog" | "papertrail" | "forward" => json!({"address": "host.example:6514"}),
         "http" => json!({"url": "https://host.example/logs"}),
         "stdout" => json!({}),

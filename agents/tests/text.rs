@@ -88,6 +88,25 @@ fn spec(engine: &str, texts: &[String]) -> LoggingPolicySpec {
     .unwrap()
 }
 
+/// What Fluent Bit gets of a policy with the texts where destinations have names.
+fn destinations(texts: &[String]) -> Result<Value, CompileError> {
+    let spec: LoggingPolicySpec = serde_json::from_value(json!({
+        "nodeAgent": {"engine": "FluentBit"},
+        "outputs": [{
+            "name": "a",
+            "datadog": {
+                "site": texts[0],
+                "service": texts[1],
+                "source": texts[2],
+                "apiKeySecretRef": {"name": "a", "key": "b"},
+            },
+        }],
+    }))
+    .unwrap();
+    let config = render(&compile("test", &spec)?)?;
+    Ok(serde_saphyr::from_str(&config.files["fluent-bit.yaml"]).unwrap())
+}
+
 fn file(engine: &str, name: &str, texts: &[String]) -> Result<Value, CompileError> {
     let config = render(&compile("test", &spec(engine, texts))?)?;
     Ok(serde_saphyr::from_str(&config.files[name]).unwrap())
@@ -181,5 +200,23 @@ proptest! {
         let bare = |text: &str| text.replace(['\\', 'Q', 'E'], "");
         prop_assert_eq!(bare(rule), bare(&format!("$message (?:{})", texts[4])));
         prop_assert!(document.to_string().matches("${").count() == 3, "the pod's address and two passwords");
+    }
+
+    #[test]
+    fn names_of_destinations_stay_names(texts in prop::collection::vec(prop_oneof![text(), "[A-Za-z0-9:._/-]{1,20}"], 3)) {
+        let mut admissible = vec!["a".to_owned(); 3];
+        let shaped = shape(&destinations(&admissible).unwrap());
+        for (at, text) in texts.into_iter().enumerate() {
+            let before = std::mem::replace(&mut admissible[at], text);
+            if destinations(&admissible).is_err() {
+                admissible[at] = before;
+            }
+        }
+        let document = destinations(&admissible).unwrap();
+        prop_assert_eq!(shape(&document), shaped);
+        let datadog = &document["pipeline"]["outputs"][0];
+        prop_assert_eq!(&datadog["host"], &json!(format!("http-intake.logs.{}", admissible[0])));
+        prop_assert_eq!(&datadog["dd_service"], &json!(admissible[1]));
+        prop_assert_eq!(&datadog["dd_source"], &json!(admissible[2]));
     }
 }

@@ -107,6 +107,39 @@ impl SaslMechanism {
     }
 }
 
+/// Datadog, such as `{site: datadoghq.eu, apiKeySecretRef: {name: datadog, key: api-key}}`.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Datadog {
+    /// The site of the organization. Default `datadoghq.com`.
+    #[serde(default = "Datadog::default_site")]
+    #[schemars(length(max = 200))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$') && !self.startsWith('http-intake.')")
+            .message("write the site alone, such as datadoghq.eu or us5.datadoghq.com; the host of the intake follows from it")
+    )]
+    pub site: String,
+
+    /// An API key; application keys are others.
+    pub api_key_secret_ref: SecretKeyRef,
+
+    /// The `service` of every record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100), regex(pattern = r"^[A-Za-z0-9:._/-]+$"))]
+    pub service: Option<String>,
+
+    /// The `ddsource` of every record, by which Datadog chooses a pipeline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100), regex(pattern = r"^[A-Za-z0-9:._/-]+$"))]
+    pub source: Option<String>,
+}
+
+impl Datadog {
+    fn default_site() -> String {
+        "datadoghq.com".to_owned()
+    }
+}
+
 /// A server that takes RFC 5424 over TCP, such as `{address: "syslog.example:6514"}`.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 pub struct Syslog {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::{Auth, SecretKeyRef, Tls};
 use crate::condition::Condition;
-use crate::destination::{Forward, Kafka, OpenSearch, Papertrail, Splunk, Syslog};
+use crate::destination::{Datadog, Forward, Kafka, OpenSearch, Papertrail, Splunk, Syslog};
 use crate::support::{self, OutputSupport};
 
 /// One destination, and what belongs to it.
@@ -46,6 +46,10 @@ pub struct Output {
     /// Splunk's HTTP Event Collector, one standard record an event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub splunk: Option<Splunk>,
+
+    /// Datadog, by `FluentBit`, one standard record a log, always by TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datadog: Option<Datadog>,
 
     /// A syslog server, one standard record as JSON a message. `tls` makes it TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,6 +108,8 @@ pub enum Destination<'a> {
     Kafka(&'a Kafka),
     /// Splunk's HTTP Event Collector.
     Splunk(&'a Splunk),
+    /// Datadog.
+    Datadog(&'a Datadog),
     /// A syslog server.
     Syslog(&'a Syslog),
     /// Papertrail.
@@ -128,6 +134,7 @@ impl Output {
             self.otlp.as_ref().map(Destination::Otlp),
             self.kafka.as_ref().map(Destination::Kafka),
             self.splunk.as_ref().map(Destination::Splunk),
+            self.datadog.as_ref().map(Destination::Datadog),
             self.syslog.as_ref().map(Destination::Syslog),
             self.papertrail.as_ref().map(Destination::Papertrail),
             self.forward.as_ref().map(Destination::Forward),
@@ -149,6 +156,7 @@ impl Output {
             .map(|basic| &basic.password_secret_ref)
             .chain(bearer.map(|bearer| &bearer.token_secret_ref))
             .chain(self.splunk.iter().map(|splunk| &splunk.token_secret_ref))
+            .chain(self.datadog.iter().map(|datadog| &datadog.api_key_secret_ref))
             .chain(
                 self.forward
                     .iter()
@@ -168,6 +176,7 @@ impl Destination<'_> {
             Self::Otlp(_) => &support::OTLP,
             Self::Kafka(_) => &support::KAFKA,
             Self::Splunk(_) => &support::SPLUNK,
+            Self::Datadog(_) => &support::DATADOG,
             Self::Syslog(_) => &support::SYSLOG,
             Self::Papertrail(_) => &support::PAPERTRAIL,
             Self::Forward(_) => &support::FORWARD,

@@ -82,6 +82,13 @@ pub const SPLUNK: OutputSupport = OutputSupport {
     instead_of_auth: "remove auth: the token goes to splunk.tokenSecretRef",
     ..by_url("splunk", "url")
 };
+/// `datadog`. The collector's exporter takes records for delivered when they are in its memory.
+pub const DATADOG: OutputSupport = OutputSupport {
+    engines: FLUENT_BIT,
+    instead_of_auth: "remove auth: the key goes to datadog.apiKeySecretRef",
+    field: "datadog",
+    ..PAPERTRAIL
+};
 /// `syslog`.
 pub const SYSLOG: OutputSupport = OutputSupport {
     field: "syslog",
@@ -121,6 +128,7 @@ pub const OUTPUTS: &[OutputSupport] = &[
     OTLP,
     KAFKA,
     SPLUNK,
+    DATADOG,
     SYSLOG,
     PAPERTRAIL,
     FORWARD,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tributary_crds::destination::{Forward, Kafka, Splunk};
+use tributary_crds::destination::{Datadog, Forward, Kafka, Splunk};
 use tributary_crds::output;
 
 use super::credentials::check_secret;
@@ -45,6 +45,7 @@ pub fn compile(
         },
         output::Destination::Kafka(to) => kafka(&format!("{place}.kafka"), to)?,
         output::Destination::Splunk(to) => splunk(&format!("{place}.splunk"), to)?,
+        output::Destination::Datadog(to) => datadog(&format!("{place}.datadog"), to)?,
         output::Destination::Syslog(to) => {
             let field = format!("{place}.syslog.address");
             syslog(address(&field, &to.address, "syslog.example:6514")?, tls)
@@ -158,6 +159,29 @@ fn splunk(place: &str, splunk: &Splunk) -> Result<Destination, CompileError> {
         token: check_secret(&format!("{place}.tokenSecretRef"), &splunk.token_secret_ref)?,
         index: index.transpose()?,
         source_type: source_type.transpose()?,
+    })
+}
+
+fn datadog(place: &str, datadog: &Datadog) -> Result<Destination, CompileError> {
+    let field = format!("{place}.site");
+    let end = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let site = &datadog.site;
+    let valid = site.len() <= 200 && site.starts_with(end) && site.ends_with(end);
+    if !valid || site.starts_with("http-intake.") || !site.chars().all(|c| end(c) || ".-".contains(c)) {
+        let remedy = "write the site alone, such as datadoghq.eu or us5.datadoghq.com";
+        return Err(CompileError::field(field, format!("is {site:?}"), remedy));
+    }
+    let value = |field: &str, text: &Option<String>| {
+        let characters = "letters, digits, colons, dots, slashes, underscores and dashes";
+        text.as_deref()
+            .map(|text| name(&format!("{place}.{field}"), text, 100, ":._/-", characters))
+            .transpose()
+    };
+    Ok(Destination::Datadog {
+        host: format!("http-intake.logs.{site}"),
+        api_key: check_secret(&format!("{place}.apiKeySecretRef"), &datadog.api_key_secret_ref)?,
+        service: value("service", &datadog.service)?,
+        source: value("source", &datadog.source)?,
     })
 }
 

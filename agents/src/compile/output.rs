@@ -82,6 +82,7 @@ fn check_transport(
         }
         // They have TLS where `tls` is, or always.
         Destination::Kafka { .. }
+        | Destination::Datadog { .. }
         | Destination::Syslog { .. }
         | Destination::Forward { .. }
         | Destination::Stdout

@@ -51,7 +51,7 @@ fn check_output(place: &str, output: &Output, engine: Engine) -> Result<(), Comp
         });
     }
     let needs_credential = match output.destination {
-        Destination::Splunk { .. } => true,
+        Destination::Splunk { .. } | Destination::Datadog { .. } => true,
         Destination::Kafka { .. } => output.auth.is_some(),
         _ => false,
     };

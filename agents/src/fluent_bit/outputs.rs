@@ -40,16 +40,9 @@ pub fn render(position: usize, output: &Output) -> Rendered {
     }
     let mut secret_env = BTreeMap::new();
     let variable = format!("TRIBUTARY_SECRET_{position}");
-    if let Destination::Splunk { token, .. } = &output.destination {
-        section.insert("splunk_token".to_owned(), json!(reference(&variable)));
-        secret_env.insert(variable, token.clone());
-    } else if let Destination::Forward {
-        shared_key: Some(key),
-        ..
-    } = &output.destination
-    {
-        section.insert("shared_key".to_owned(), json!(reference(&variable)));
-        secret_env.insert(variable, key.clone());
+    if let Some((key, secret)) = own_credential(&output.destination) {
+        section.insert(key.to_owned(), json!(reference(&variable)));
+        secret_env.insert(variable, secret.clone());
     } else if let Some(auth) = &output.auth {
         let secret = authenticate(&mut section, &output.destination, auth, &variable);
         secret_env.insert(variable, secret);
@@ -66,6 +59,16 @@ pub fn render(position: usize, output: &Output) -> Rendered {
     }
 }
 
+/// The setting that holds the credential of a destination's own, and where it comes from.
+fn own_credential(destination: &Destination) -> Option<(&'static str, &SecretKeyRef)> {
+    match destination {
+        Destination::Splunk { token, .. } => Some(("splunk_token", token)),
+        Destination::Datadog { api_key, .. } => Some(("apikey", api_key)),
+        Destination::Forward { shared_key, .. } => Some(("shared_key", shared_key.as_ref()?)),
+        _ => None,
+    }
+}
+
 fn processors(output: &Output) -> Vec<Value> {
     let mut processors = predicates::filters(&output.name, &output.conditions);
     match &output.destination {
@@ -79,6 +82,7 @@ fn processors(output: &Output) -> Vec<Value> {
         Destination::Elasticsearch { .. }
         | Destination::OpenSearch { .. }
         | Destination::Splunk { .. }
+        | Destination::Datadog { .. }
         | Destination::Forward { .. }
         | Destination::Http { .. }
         | Destination::Stdout
@@ -96,6 +100,7 @@ fn url(destination: &Destination) -> Option<&Url> {
         | Destination::Http { url, .. } => Some(url),
         Destination::Otlp { endpoint, .. } => Some(endpoint),
         Destination::Kafka { .. }
+        | Destination::Datadog { .. }
         | Destination::Syslog { .. }
         | Destination::Forward { .. }
         | Destination::Stdout
@@ -107,6 +112,7 @@ fn url(destination: &Destination) -> Option<&Url> {
 fn encrypted_host(output: &Output) -> Option<&str> {
     match &output.destination {
         Destination::Syslog { host, encrypted, .. } => encrypted.then_some(host),
+        Destination::Datadog { host, .. } => Some(host),
         Destination::Forward { host, .. } => output.tls.as_ref().map(|_| host.as_str()),
         other => url(other).filter(|url| url.https).map(|url| url.host.as_str()),
     }
@@ -123,6 +129,12 @@ fn destination(destination: &Destination) -> Map<String, Value> {
         Destination::Splunk {
             index, source_type, ..
         } => splunk(index.as_deref(), source_type.as_deref()),
+        Destination::Datadog {
+            host,
+            service,
+            source,
+            ..
+        } => datadog(host, service.as_deref(), source.as_deref()),
         Destination::Syslog {
             host,
             port,
@@ -229,6 +241,25 @@ fn splunk(index: Option<&str>, source_type: Option<&str>) -> Value {
     }
     if let Some(source_type) = source_type {
         settings["event_sourcetype"] = json!(source_type);
+    }
+    settings
+}
+
+fn datadog(host: &str, service: Option<&str>, source: Option<&str>) -> Value {
+    let mut settings = json!({
+        "name": "datadog",
+        "host": host,
+        "port": 443,
+        // The key of the line, which it would look for under another.
+        "dd_message_key": "message",
+        "dd_hostname": "${K8S_NODE_NAME}",
+        "compress": "gzip",
+    });
+    if let Some(service) = service {
+        settings["dd_service"] = json!(service);
+    }
+    if let Some(source) = source {
+        settings["dd_source"] = json!(source);
     }
     settings
 }

@@ -64,7 +64,10 @@ pub fn render(pipeline: &Pipeline, output: &Output) -> Result<Rendered, CompileE
         | Destination::File { .. } => {
             steps.push((format!("transform/{name}"), record::standard(pipeline.place)));
         }
-        Destination::Forward { .. } | Destination::Loki { .. } | Destination::Otlp { .. } => {}
+        Destination::Datadog { .. }
+        | Destination::Forward { .. }
+        | Destination::Loki { .. }
+        | Destination::Otlp { .. } => {}
     }
     if gives_up(output) {
         steps.push((
@@ -158,10 +161,10 @@ fn exporter(pipeline: &Pipeline, output: &Output) -> Result<(&'static str, Value
             }
             ("syslog", network(pipeline, output, settings))
         }
-        Destination::Forward { .. } => {
+        Destination::Datadog { .. } | Destination::Forward { .. } => {
             return Err(CompileError::field(
                 format!("output {}", output.name),
-                "is forward, which no exporter of engine OpenTelemetryCollector speaks",
+                "has a destination to which engine OpenTelemetryCollector cannot send",
                 "write engine: FluentBit",
             ));
         }
