@@ -116,6 +116,8 @@ pub enum Destination {
         /// `ddsource` of every record.
         source: Option<String>,
     },
+    /// A bucket of Amazon S3.
+    S3(Bucket),
     /// A server that takes RFC 5424 over TCP.
     Syslog {
         /// A DNS name or an address, without brackets.
@@ -165,6 +167,30 @@ pub enum Auth {
         /// The token.
         token: SecretKeyRef,
     },
+}
+
+/// A bucket of Amazon S3, or of what has its API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    /// The bucket's name.
+    pub name: String,
+    /// Its region.
+    pub region: String,
+    /// What keys begin with, without slashes at its ends.
+    pub prefix: Option<String>,
+    /// Another server than Amazon's, without a path.
+    pub endpoint: Option<Url>,
+    /// Absent: the identity of the agent's pod.
+    pub credentials: Option<AwsCredentials>,
+}
+
+/// An access key of AWS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwsCredentials {
+    /// Its identifier.
+    pub access_key_id: SecretKeyRef,
+    /// Its secret part.
+    pub secret_access_key: SecretKeyRef,
 }
 
 /// How the agent checks who it talks to.
@@ -258,6 +284,20 @@ impl Pipeline {
             .collect()
     }
 
+    /// The access key of AWS by the variables of the environment that its clients look at.
+    pub fn aws_environment(&self) -> BTreeMap<String, SecretKeyRef> {
+        let credentials = self.outputs.iter().find_map(Output::aws_credentials);
+        credentials
+            .into_iter()
+            .flat_map(|aws| {
+                [
+                    ("AWS_ACCESS_KEY_ID".to_owned(), aws.access_key_id.clone()),
+                    ("AWS_SECRET_ACCESS_KEY".to_owned(), aws.secret_access_key.clone()),
+                ]
+            })
+            .collect()
+    }
+
     /// Whether an output writes files to the node.
     pub fn writes_files(&self) -> bool {
         self.outputs
@@ -267,6 +307,14 @@ impl Pipeline {
 }
 
 impl Output {
+    /// The access key, for a destination in AWS that has one.
+    pub fn aws_credentials(&self) -> Option<&AwsCredentials> {
+        match &self.destination {
+            Destination::S3(bucket) => bucket.credentials.as_ref(),
+            _ => None,
+        }
+    }
+
     fn secrets(&self) -> impl Iterator<Item = &SecretKeyRef> {
         let token = match &self.destination {
             Destination::Splunk { token, .. } => Some(token),
@@ -278,9 +326,14 @@ impl Output {
             Auth::Basic { password, .. } => password,
             Auth::Bearer { token } => token,
         });
+        let aws = self.aws_credentials();
         credential
             .into_iter()
             .chain(token)
+            .chain(
+                aws.into_iter()
+                    .flat_map(|aws| [&aws.access_key_id, &aws.secret_access_key]),
+            )
             .chain(self.tls.as_ref().and_then(|tls| tls.ca.as_ref()))
     }
 }

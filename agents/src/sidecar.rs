@@ -172,7 +172,7 @@ impl Template {
     fn new(pipeline: &Pipeline) -> Result<Self, CompileError> {
         Ok(match pipeline.engine {
             Engine::OpenTelemetryCollector => Self::OpenTelemetryCollector(otel::Sidecar::new(pipeline)?),
-            Engine::FluentBit => Self::FluentBit(fluent_bit::Sidecar::new(pipeline)),
+            Engine::FluentBit => Self::FluentBit(fluent_bit::Sidecar::new(pipeline)?),
         })
     }
 

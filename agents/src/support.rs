@@ -23,6 +23,9 @@ pub fn check(
     refuse(format!("{place}.{}", support.field), support.refusal(engine))?;
     let when_full = support::when_full_refusal(output.buffer.when_full, engine);
     refuse(format!("{place}.buffer.whenFull"), when_full)?;
+    if output.tls.is_some() {
+        refuse(format!("{place}.tls"), support.tls_misfit())?;
+    }
     if let Some(auth) = &output.auth {
         let method = match auth {
             Auth::Basic { .. } => AuthMethod::Basic,
@@ -95,6 +98,7 @@ fn check_fluent_bit(place: &str, output: &Output) -> Result<(), CompileError> {
         // Their names hold no dollars.
         Destination::Splunk { .. }
         | Destination::Datadog { .. }
+        | Destination::S3(_)
         | Destination::Syslog { .. }
         | Destination::Forward { .. }
         | Destination::Stdout

@@ -147,6 +147,27 @@ fn names_and_addresses_that_no_destination_has_are_refused() {
                 "splunk.sourceType",
                 "colons",
             ),
+            ("{name: a, s3: {bucket: 'a/b', region: r}}", "s3.bucket", "dots"),
+            (
+                "{name: a, s3: {bucket: abc, region: '${A}'}}",
+                "s3.region",
+                "digits",
+            ),
+            (
+                "{name: a, s3: {bucket: abc, region: r, prefix: a/../b}}",
+                "s3.prefix",
+                "such as logs/prod",
+            ),
+            (
+                "{name: a, s3: {bucket: abc, region: r, endpoint: 'https://h/abc'}}",
+                "s3.endpoint",
+                "base URL",
+            ),
+            (
+                "{name: a, s3: {bucket: abc, region: r}, tls: {}}",
+                "spec.outputs[0].tls",
+                "remove tls",
+            ),
             (
                 "{name: a, datadog: {site: 'https://datadoghq.eu', apiKeySecretRef: {name: s, key: k}}}",
                 "datadog.site",
@@ -288,6 +309,24 @@ fn too_little_memory_is_refused() {
     );
     let spec: LoggingPolicySpec = serde_json::from_value(limited("1Gi")).unwrap();
     assert_eq!(compile("test", &spec).unwrap().memory_limit, 1 << 30);
+}
+
+#[test]
+fn one_agent_has_one_identity_in_aws() {
+    let s3 = |name: &str, key: &str| {
+        let secret = |key: &str| json!({"name": "aws", "key": key});
+        let credentials =
+            json!({"accessKeyIdSecretRef": secret("id"), "secretAccessKeySecretRef": secret(key)});
+        json!({"name": name, "s3": {"bucket": "abc", "region": "r", "credentials": credentials}})
+    };
+    let policy = |outputs: [Value; 2]| json!({"nodeAgent": {}, "outputs": outputs});
+    let message = error(policy([s3("a", "secret"), s3("b", "other")])).to_string();
+    assert!(message.starts_with("spec.outputs[1].s3.credentials"), "{message}");
+    let without = json!({"name": "b", "s3": {"bucket": "abc", "region": "r"}});
+    let message = error(policy([s3("a", "secret"), without])).to_string();
+    assert!(message.contains("a policy of its own"), "{message}");
+    let same: LoggingPolicySpec = serde_json::from_value(policy([s3("a", "k"), s3("b", "k")])).unwrap();
+    assert_eq!(compile("test", &same).unwrap().aws_environment().len(), 2);
 }
 
 #[test]

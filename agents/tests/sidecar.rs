@@ -78,6 +78,17 @@ fn outputs_that_a_pod_cannot_serve_are_refused() {
 }
 
 #[test]
+fn an_access_key_is_where_clients_of_aws_look() {
+    let secret = |key: &str| json!({"name": "aws", "key": key});
+    let credentials =
+        json!({"accessKeyIdSecretRef": secret("id"), "secretAccessKeySecretRef": secret("key")});
+    let outputs = json!([{"name": "a", "s3": {"bucket": "logs", "region": "r", "credentials": credentials}}]);
+    let config = render(&json!({}), &outputs, &pod("/log/app.log")).unwrap();
+    assert_eq!(config.secret_env["AWS_ACCESS_KEY_ID"].key, "id");
+    assert_eq!(config.secret_env["AWS_SECRET_ACCESS_KEY"].key, "key");
+}
+
+#[test]
 fn sizes_that_are_too_small_are_refused() {
     for (sidecar, field, remedy) in [
         (

@@ -7,7 +7,7 @@ use tributary_agents::{CompileError, compile, render};
 use tributary_crds::LoggingPolicySpec;
 use tributary_crds::output::WhenFull;
 use tributary_crds::policy::Engine;
-use tributary_crds::support::{AuthMethod, OUTPUTS, OutputSupport, WHEN_FULL};
+use tributary_crds::support::{AuthMethod, Encryption, OUTPUTS, OutputSupport, WHEN_FULL};
 
 /// The least that a destination of each kind needs.
 fn destination(field: &str) -> Value {
@@ -17,6 +17,7 @@ fn destination(field: &str) -> Value {
         "kafka" => json!({"brokers": ["host.example:9092"], "topic": "logs"}),
         "splunk" => json!({"url": "https://host.example:8088", "tokenSecretRef": {"name": "s", "key": "k"}}),
         "datadog" => json!({"apiKeySecretRef": {"name": "s", "key": "k"}}),
+        "s3" => json!({"bucket": "logs", "region": "eu-central-1"}),
         "syslog" | "papertrail" | "forward" => json!({"address": "host.example:6514"}),
         "http" => json!({"url": "https://host.example/logs"}),
         "stdout" => json!({}),
@@ -74,6 +75,21 @@ fn every_method_of_auth_is_as_the_table_says() {
                 let asked = json!({"auth": auth(method)});
                 check(outcome(output, *engine, asked), supported, words);
             }
+        }
+    }
+}
+
+#[test]
+fn tls_is_as_the_table_says() {
+    for output in OUTPUTS {
+        for engine in output.engines {
+            let supported = output.tls_misfit().is_none() && output.encryption != Encryption::NoNetwork;
+            let asked = json!({"tls": {}});
+            check(
+                outcome(output, *engine, asked),
+                supported,
+                if supported { "" } else { "remove" },
+            );
         }
     }
 }

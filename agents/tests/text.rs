@@ -88,23 +88,37 @@ fn spec(engine: &str, texts: &[String]) -> LoggingPolicySpec {
     .unwrap()
 }
 
-/// What Fluent Bit gets of a policy with the texts where destinations have names.
-fn destinations(texts: &[String]) -> Result<Value, CompileError> {
-    let spec: LoggingPolicySpec = serde_json::from_value(json!({
-        "nodeAgent": {"engine": "FluentBit"},
-        "outputs": [{
-            "name": "a",
-            "datadog": {
-                "site": texts[0],
-                "service": texts[1],
-                "source": texts[2],
-                "apiKeySecretRef": {"name": "a", "key": "b"},
-            },
-        }],
-    }))
-    .unwrap();
-    let config = render(&compile("test", &spec)?)?;
-    Ok(serde_saphyr::from_str(&config.files["fluent-bit.yaml"]).unwrap())
+/// What an engine gets of a policy with the texts where a destination of its own has names.
+fn destinations(engine: &str, texts: &[String]) -> Result<Value, CompileError> {
+    let secret = json!({"name": "a", "key": "b"});
+    let (destination, settings, name) = match engine {
+        "FluentBit" => (
+            "datadog",
+            json!({"site": texts[0], "service": texts[1], "source": texts[2], "apiKeySecretRef": secret}),
+            "fluent-bit.yaml",
+        ),
+        _ => (
+            "s3",
+            json!({"bucket": texts[0], "region": texts[1], "prefix": texts[2]}),
+            "otelcol.yaml",
+        ),
+    };
+    let outputs = json!([{"name": "a", destination: settings}]);
+    let spec = json!({"nodeAgent": {"engine": engine}, "outputs": outputs});
+    let config = render(&compile("test", &serde_json::from_value(spec).unwrap())?)?;
+    Ok(serde_saphyr::from_str(&config.files[name]).unwrap())
+}
+
+/// The document with those of the texts that a policy may hold, and they.
+fn named(engine: &str, texts: Vec<String>) -> (Value, Vec<String>) {
+    let mut admissible = vec!["a".to_owned(); 3];
+    for (at, text) in texts.into_iter().enumerate() {
+        let before = std::mem::replace(&mut admissible[at], text);
+        if destinations(engine, &admissible).is_err() {
+            admissible[at] = before;
+        }
+    }
+    (destinations(engine, &admissible).unwrap(), admissible)
 }
 
 fn file(engine: &str, name: &str, texts: &[String]) -> Result<Value, CompileError> {
@@ -203,20 +217,20 @@ proptest! {
     }
 
     #[test]
-    fn names_of_destinations_stay_names(texts in prop::collection::vec(prop_oneof![text(), "[A-Za-z0-9:._/-]{1,20}"], 3)) {
-        let mut admissible = vec!["a".to_owned(); 3];
-        let shaped = shape(&destinations(&admissible).unwrap());
-        for (at, text) in texts.into_iter().enumerate() {
-            let before = std::mem::replace(&mut admissible[at], text);
-            if destinations(&admissible).is_err() {
-                admissible[at] = before;
-            }
-        }
-        let document = destinations(&admissible).unwrap();
-        prop_assert_eq!(shape(&document), shaped);
+    fn names_of_destinations_stay_names(texts in prop::collection::vec(prop_oneof![text(), "[A-Za-z0-9:._=/-]{1,20}"], 3)) {
+        let plain = ["a", "a", "a"].map(str::to_owned);
+        let (document, names) = named("FluentBit", texts.clone());
+        prop_assert_eq!(shape(&document), shape(&destinations("FluentBit", &plain).unwrap()));
         let datadog = &document["pipeline"]["outputs"][0];
-        prop_assert_eq!(&datadog["host"], &json!(format!("http-intake.logs.{}", admissible[0])));
-        prop_assert_eq!(&datadog["dd_service"], &json!(admissible[1]));
-        prop_assert_eq!(&datadog["dd_source"], &json!(admissible[2]));
+        prop_assert_eq!(&datadog["host"], &json!(format!("http-intake.logs.{}", names[0])));
+        prop_assert_eq!(&datadog["dd_service"], &json!(names[1]));
+        prop_assert_eq!(&datadog["dd_source"], &json!(names[2]));
+
+        let (document, names) = named("OpenTelemetryCollector", texts);
+        prop_assert_eq!(shape(&document), shape(&destinations("OpenTelemetryCollector", &plain).unwrap()));
+        let uploader = &document["exporters"]["awss3/a"]["s3uploader"];
+        prop_assert_eq!(unescape(&uploader["s3_bucket"]), names[0].clone());
+        prop_assert_eq!(unescape(&uploader["region"]), names[1].clone());
+        prop_assert_eq!(unescape(&uploader["s3_prefix"]), names[2].clone());
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::{Auth, SecretKeyRef, Tls};
 use crate::condition::Condition;
-use crate::destination::{Datadog, Forward, Kafka, OpenSearch, Papertrail, Splunk, Syslog};
+use crate::destination::{Datadog, Forward, Kafka, OpenSearch, Papertrail, S3, Splunk, Syslog};
 use crate::support::{self, OutputSupport};
 
 /// One destination, and what belongs to it.
@@ -50,6 +50,10 @@ pub struct Output {
     /// Datadog, by `FluentBit`, one standard record a log, always by TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub datadog: Option<Datadog>,
+
+    /// A bucket of Amazon S3, by `OpenTelemetryCollector`, one standard record as JSON a line of compressed objects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub s3: Option<S3>,
 
     /// A syslog server, one standard record as JSON a message. `tls` makes it TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -110,6 +114,8 @@ pub enum Destination<'a> {
     Splunk(&'a Splunk),
     /// Datadog.
     Datadog(&'a Datadog),
+    /// A bucket of Amazon S3.
+    S3(&'a S3),
     /// A syslog server.
     Syslog(&'a Syslog),
     /// Papertrail.
@@ -135,6 +141,7 @@ impl Output {
             self.kafka.as_ref().map(Destination::Kafka),
             self.splunk.as_ref().map(Destination::Splunk),
             self.datadog.as_ref().map(Destination::Datadog),
+            self.s3.as_ref().map(Destination::S3),
             self.syslog.as_ref().map(Destination::Syslog),
             self.papertrail.as_ref().map(Destination::Papertrail),
             self.forward.as_ref().map(Destination::Forward),
@@ -152,10 +159,12 @@ impl Output {
     pub fn secret_keys(&self) -> impl Iterator<Item = &SecretKeyRef> {
         let basic = self.auth.iter().filter_map(|auth| auth.basic.as_ref());
         let bearer = self.auth.iter().filter_map(|auth| auth.bearer.as_ref());
+        let aws = self.s3.iter().filter_map(|s3| s3.credentials.as_ref());
         basic
             .map(|basic| &basic.password_secret_ref)
             .chain(bearer.map(|bearer| &bearer.token_secret_ref))
             .chain(self.splunk.iter().map(|splunk| &splunk.token_secret_ref))
+            .chain(aws.flat_map(|aws| [&aws.access_key_id_secret_ref, &aws.secret_access_key_secret_ref]))
             .chain(self.datadog.iter().map(|datadog| &datadog.api_key_secret_ref))
             .chain(
                 self.forward
@@ -177,6 +186,7 @@ impl Destination<'_> {
             Self::Kafka(_) => &support::KAFKA,
             Self::Splunk(_) => &support::SPLUNK,
             Self::Datadog(_) => &support::DATADOG,
+            Self::S3(_) => &support::S3,
             Self::Syslog(_) => &support::SYSLOG,
             Self::Papertrail(_) => &support::PAPERTRAIL,
             Self::Forward(_) => &support::FORWARD,

@@ -44,6 +44,8 @@ pub enum Encryption {
     Tls,
     /// It always is.
     Always,
+    /// In the destination's own settings, and `tls` has nothing to add.
+    Own,
 }
 
 /// A method of `auth`.
@@ -89,6 +91,14 @@ pub const DATADOG: OutputSupport = OutputSupport {
     field: "datadog",
     ..PAPERTRAIL
 };
+/// `s3`. Fluent Bit takes records for delivered when they are in files of the plugin's own, which `Block` does not hold back.
+pub const S3: OutputSupport = OutputSupport {
+    field: "s3",
+    engines: COLLECTOR,
+    instead_of_auth: "remove auth: an access key goes to s3.credentials",
+    encryption: Encryption::Own,
+    ..PAPERTRAIL
+};
 /// `syslog`.
 pub const SYSLOG: OutputSupport = OutputSupport {
     field: "syslog",
@@ -129,6 +139,7 @@ pub const OUTPUTS: &[OutputSupport] = &[
     KAFKA,
     SPLUNK,
     DATADOG,
+    S3,
     SYSLOG,
     PAPERTRAIL,
     FORWARD,
@@ -217,6 +228,14 @@ impl OutputSupport {
                 Some(other) => format!("write auth.{}", other.field()),
                 None => self.instead_of_auth.to_owned(),
             },
+        })
+    }
+
+    /// Why `tls` is nothing for this destination, and what to write, or `None` when it has a meaning.
+    pub fn tls_misfit(&self) -> Option<Refusal> {
+        (self.encryption == Encryption::Own).then(|| Refusal {
+            problem: format!("{} takes no tls", self.field),
+            remedy: "remove tls: the authorities of the agent's image check the server".to_owned(),
         })
     }
 
@@ -330,6 +349,9 @@ fn output_rules() -> Vec<Rule> {
         .filter(|output| output.encryption != Encryption::NoNetwork)
     {
         let field = output.field;
+        if let Some(misfit) = output.tls_misfit() {
+            rules.push(misfit.rule(&format!("!(has(self.{field}) && has(self.tls))")));
+        }
         let misfits = AuthMethod::ALL.map(|method| (method, output.auth_misfit(method)));
         if let [(_, Some(misfit)), (_, Some(_))] = &misfits {
             rules.push(misfit.rule(&format!("!(has(self.{field}) && has(self.auth))")));
@@ -354,7 +376,7 @@ fn encryption_rules() -> [Rule; 2] {
         let field = output.field;
         match output.encryption {
             Encryption::NoNetwork => local.push(field),
-            Encryption::Tls | Encryption::Always => {}
+            Encryption::Tls | Encryption::Always | Encryption::Own => {}
             Encryption::Scheme(url) => {
                 encrypted.push(format!(
                     "(!has(self.{field}) || self.{field}.{url}.startsWith('https:'))"

@@ -10,7 +10,8 @@ use tributary_cluster::components::{Progress, ensure};
 
 /// Exporters of the contrib distribution that the collector built here lacks, and why. Configurations with one are not read by
 /// the real program.
-const NOT_BUILT: [(&str, &str); 2] = [
+const NOT_BUILT: [(&str, &str); 3] = [
+    ("awss3/", "it is not among the components of this build"),
     ("kafka/", "it is not among the components of this build"),
     ("syslog/", "the Go module proxy has no version of its module"),
 ];

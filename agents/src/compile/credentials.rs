@@ -1,9 +1,10 @@
 //! How an agent proves who it is, and checks who it talks to.
 
 use tributary_crds::auth;
+use tributary_crds::destination::AwsCredentials;
 
 use crate::CompileError;
-use crate::pipeline::{Auth, Tls};
+use crate::pipeline::{self, Auth, Tls};
 
 /// Checks the credential of an output. `place` is its path, for messages.
 pub fn compile_auth(place: &str, auth: &auth::Auth) -> Result<Auth, CompileError> {
@@ -65,6 +66,23 @@ pub fn compile_tls(place: &str, tls: &auth::Tls) -> Result<Tls, CompileError> {
         ca,
         server_name: tls.server_name.clone(),
         insecure_skip_verify: tls.insecure_skip_verify,
+    })
+}
+
+/// Checks an access key of AWS. `place` is its path, for messages.
+pub fn compile_aws(
+    place: &str,
+    credentials: &AwsCredentials,
+) -> Result<pipeline::AwsCredentials, CompileError> {
+    Ok(pipeline::AwsCredentials {
+        access_key_id: check_secret(
+            &format!("{place}.accessKeyIdSecretRef"),
+            &credentials.access_key_id_secret_ref,
+        )?,
+        secret_access_key: check_secret(
+            &format!("{place}.secretAccessKeySecretRef"),
+            &credentials.secret_access_key_secret_ref,
+        )?,
     })
 }
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use tributary_crds::destination::{Datadog, Forward, Kafka, Splunk};
+use tributary_crds::destination::{Datadog, Forward, Kafka, S3, Splunk};
 use tributary_crds::output;
 
-use super::credentials::check_secret;
+use super::credentials::{check_secret, compile_aws};
 use crate::CompileError;
-use crate::pipeline::Destination;
+use crate::pipeline::{Bucket, Destination};
 use crate::url::Url;
 
 const FILE_DIRECTORY: &str = "/var/log/tributary/";
@@ -46,6 +46,7 @@ pub fn compile(
         output::Destination::Kafka(to) => kafka(&format!("{place}.kafka"), to)?,
         output::Destination::Splunk(to) => splunk(&format!("{place}.splunk"), to)?,
         output::Destination::Datadog(to) => datadog(&format!("{place}.datadog"), to)?,
+        output::Destination::S3(to) => s3(&format!("{place}.s3"), to)?,
         output::Destination::Syslog(to) => {
             let field = format!("{place}.syslog.address");
             syslog(address(&field, &to.address, "syslog.example:6514")?, tls)
@@ -183,6 +184,55 @@ fn datadog(place: &str, datadog: &Datadog) -> Result<Destination, CompileError> 
         service: value("service", &datadog.service)?,
         source: value("source", &datadog.source)?,
     })
+}
+
+fn s3(place: &str, s3: &S3) -> Result<Destination, CompileError> {
+    let bucket = name(
+        &format!("{place}.bucket"),
+        &s3.bucket,
+        63,
+        ".-",
+        "letters, digits, dots and dashes",
+    )?;
+    let region = name(
+        &format!("{place}.region"),
+        &s3.region,
+        63,
+        "-",
+        "letters, digits and dashes",
+    )?;
+    let endpoint = s3.endpoint.as_deref().map(|endpoint| {
+        let field = format!("{place}.endpoint");
+        base_url(&field, endpoint, 443, "https://minio.storage:9000")
+    });
+    let credentials = s3.credentials.as_ref();
+    Ok(Destination::S3(Bucket {
+        name: bucket,
+        region,
+        prefix: key_prefix(&format!("{place}.prefix"), s3.prefix.as_deref())?,
+        endpoint: endpoint.transpose()?,
+        credentials: credentials
+            .map(|credentials| compile_aws(&format!("{place}.credentials"), credentials))
+            .transpose()?,
+    }))
+}
+
+/// Names with slashes between them. A name that begins with a dot would be taken for a place of a file system.
+fn key_prefix(field: &str, prefix: Option<&str>) -> Result<Option<String>, CompileError> {
+    let Some(prefix) = prefix else {
+        return Ok(None);
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".=_-".contains(c);
+    let mut names = prefix.split('/');
+    let valid = |name: &str| !name.is_empty() && !name.starts_with('.') && name.chars().all(plain);
+    if prefix.len() <= 512 && names.all(valid) {
+        return Ok(Some(prefix.to_owned()));
+    }
+    Err(CompileError::field(
+        field,
+        format!("is {prefix:?}"),
+        "write names of letters, digits, dots, dashes, underscores and equals signs with slashes between them, such as logs/prod",
+    ))
 }
 
 fn syslog(address: Url, encrypted: bool) -> Destination {

@@ -82,9 +82,24 @@ fn compile_outputs(block: &str, wanted: &[Wanted], engine: Engine) -> Result<Vec
                 "give each output its own file",
             ));
         }
+        check_aws_identity(&place, &outputs, &output)?;
         outputs.push(output);
     }
     Ok(outputs)
+}
+
+/// Clients of AWS find an access key in the environment, which all outputs of an agent have in common.
+fn check_aws_identity(place: &str, earlier: &[Output], output: &Output) -> Result<(), CompileError> {
+    let in_aws = |output: &&Output| matches!(output.destination, Destination::S3(_));
+    let differs = |other: &Output| other.aws_credentials() != output.aws_credentials();
+    if in_aws(&output) && earlier.iter().filter(in_aws).any(differs) {
+        return Err(CompileError::field(
+            format!("{place}.s3.credentials"),
+            "are others than an earlier output's, but an agent has one identity in AWS",
+            "write the same credentials for each output, or a policy of its own for this one",
+        ));
+    }
+    Ok(())
 }
 
 fn memory_limit(agent: &NodeAgent) -> Result<u64, CompileError> {

@@ -83,6 +83,7 @@ fn check_transport(
         // They have TLS where `tls` is, or always.
         Destination::Kafka { .. }
         | Destination::Datadog { .. }
+        | Destination::S3(_)
         | Destination::Syslog { .. }
         | Destination::Forward { .. }
         | Destination::Stdout

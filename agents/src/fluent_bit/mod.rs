@@ -29,7 +29,7 @@ const HTTP_PORT: u16 = 2020;
 
 /// Renders a pipeline as Fluent Bit's configuration, its script and the script's data.
 pub fn render(pipeline: &Pipeline) -> Result<AgentConfig, CompileError> {
-    let (sections, secret_env) = outputs(pipeline);
+    let (sections, secret_env) = outputs(pipeline)?;
     let text = yaml::write(&pipeline.policy, FILE, &document(pipeline, &sections))?;
     Ok(AgentConfig {
         files: BTreeMap::from([
@@ -64,15 +64,15 @@ fn authorities(pipeline: &Pipeline) -> BTreeSet<SecretKeyRef> {
 }
 
 /// The entries of `pipeline.outputs`, and the variables of the environment that they name.
-fn outputs(pipeline: &Pipeline) -> (Vec<Value>, BTreeMap<String, SecretKeyRef>) {
+fn outputs(pipeline: &Pipeline) -> Result<(Vec<Value>, BTreeMap<String, SecretKeyRef>), CompileError> {
     let mut sections = Vec::new();
     let mut secret_env = BTreeMap::new();
     for (at, output) in pipeline.outputs.iter().enumerate() {
-        let output = outputs::render(at, output);
+        let output = outputs::render(at, output)?;
         sections.push(output.section);
         secret_env.extend(output.secret_env);
     }
-    (sections, secret_env)
+    Ok((sections, secret_env))
 }
 
 /// Whether reading stops while an output is behind.

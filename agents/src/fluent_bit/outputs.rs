@@ -7,6 +7,7 @@ use tributary_crds::auth::SecretKeyRef;
 use tributary_crds::output::{OtlpProtocol, WhenFull};
 
 use super::{predicates, record};
+use crate::CompileError;
 use crate::config::{FILES_DIRECTORY, secret_path};
 use crate::pipeline::{Auth, Destination, Output, Tls};
 use crate::url::Url;
@@ -20,8 +21,8 @@ pub struct Rendered {
 }
 
 /// Renders the output at a position of the policy's list.
-pub fn render(position: usize, output: &Output) -> Rendered {
-    let mut section = destination(&output.destination);
+pub fn render(position: usize, output: &Output) -> Result<Rendered, CompileError> {
+    let mut section = destination(output)?;
     let mut set = |key: &str, value: Value| section.insert(key.to_owned(), value);
     set("match", json!("kube.*"));
     set("alias", json!(output.name));
@@ -53,10 +54,10 @@ pub fn render(position: usize, output: &Output) -> Rendered {
     if let Some(host) = encrypted_host(output) {
         section.extend(transport_security(host, output.tls.as_ref()));
     }
-    Rendered {
+    Ok(Rendered {
         section: Value::Object(section),
         secret_env,
-    }
+    })
 }
 
 /// The setting that holds the credential of a destination's own, and where it comes from.
@@ -83,6 +84,7 @@ fn processors(output: &Output) -> Vec<Value> {
         | Destination::OpenSearch { .. }
         | Destination::Splunk { .. }
         | Destination::Datadog { .. }
+        | Destination::S3(_)
         | Destination::Forward { .. }
         | Destination::Http { .. }
         | Destination::Stdout
@@ -101,6 +103,7 @@ fn url(destination: &Destination) -> Option<&Url> {
         Destination::Otlp { endpoint, .. } => Some(endpoint),
         Destination::Kafka { .. }
         | Destination::Datadog { .. }
+        | Destination::S3(_)
         | Destination::Syslog { .. }
         | Destination::Forward { .. }
         | Destination::Stdout
@@ -119,7 +122,8 @@ fn encrypted_host(output: &Output) -> Option<&str> {
 }
 
 /// The settings of the plugin.
-fn destination(destination: &Destination) -> Map<String, Value> {
+fn destination(output: &Output) -> Result<Map<String, Value>, CompileError> {
+    let destination = &output.destination;
     let settings = match destination {
         Destination::Elasticsearch { index, .. } => search("es", index),
         Destination::OpenSearch { index, .. } => search("opensearch", index),
@@ -135,6 +139,13 @@ fn destination(destination: &Destination) -> Map<String, Value> {
             source,
             ..
         } => datadog(host, service.as_deref(), source.as_deref()),
+        Destination::S3(_) => {
+            return Err(CompileError::field(
+                format!("output {}", output.name),
+                "has a destination to which engine FluentBit cannot send",
+                "write engine: OpenTelemetryCollector",
+            ));
+        }
         Destination::Syslog {
             host,
             port,
@@ -167,7 +178,7 @@ fn destination(destination: &Destination) -> Map<String, Value> {
     {
         settings.insert("path".to_owned(), json!(url.path));
     }
-    settings
+    Ok(settings)
 }
 
 /// Elasticsearch and what has the same API.

@@ -34,15 +34,15 @@ pub struct Sidecar {
 
 impl Sidecar {
     /// Renders what the policy decides.
-    pub fn new(pipeline: &Pipeline) -> Self {
-        let (outputs, secret_env) = outputs(pipeline);
-        Self {
+    pub fn new(pipeline: &Pipeline) -> Result<Self, CompileError> {
+        let (outputs, secret_env) = outputs(pipeline)?;
+        Ok(Self {
             policy: pipeline.policy.clone(),
             outputs,
             secret_env,
             predicates: predicates::data(pipeline),
             blocks: super::blocks(pipeline),
-        }
+        })
     }
 
     /// Adds what the pod decides. `memory_limit` is in bytes.

@@ -64,6 +64,7 @@ pub fn environment(pipeline: &Pipeline) -> BTreeMap<String, SecretKeyRef> {
             _ => None,
         })
         .map(|key| (pipeline.secret_variable(key), key.clone()))
+        .chain(pipeline.aws_environment())
         .collect()
 }
 

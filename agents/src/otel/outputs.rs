@@ -9,7 +9,7 @@ use super::confmap::text;
 use super::{credentials, processors, record};
 use crate::CompileError;
 use crate::config::FILES_DIRECTORY;
-use crate::pipeline::{Auth, Buffer, Destination, Output, Pipeline, Place};
+use crate::pipeline::{Auth, Bucket, Buffer, Destination, Output, Pipeline, Place};
 use crate::url::Url;
 
 /// A queue that cannot hold one batch would block for ever, so none is smaller than a batch of the longest messages.
@@ -59,6 +59,7 @@ pub fn render(pipeline: &Pipeline, output: &Output) -> Result<Rendered, CompileE
             steps.push((format!("transform/{name}"), record::syslog(pipeline.place)));
         }
         Destination::Kafka { .. }
+        | Destination::S3(_)
         | Destination::Http { .. }
         | Destination::Stdout
         | Destination::File { .. } => {
@@ -161,6 +162,10 @@ fn exporter(pipeline: &Pipeline, output: &Output) -> Result<(&'static str, Value
             }
             ("syslog", network(pipeline, output, settings))
         }
+        Destination::S3(bucket) => {
+            let exporter = network(pipeline, output, s3(bucket));
+            ("awss3", in_objects(exporter, pipeline.place))
+        }
         Destination::Datadog { .. } | Destination::Forward { .. } => {
             return Err(CompileError::field(
                 format!("output {}", output.name),
@@ -230,6 +235,45 @@ fn splunk(url: &Url, index: Option<&str>, source_type: Option<&str>) -> Vec<(&'s
     settings.extend(index.map(|index| ("index", text(index))));
     settings.extend(source_type.map(|source_type| ("sourcetype", text(source_type))));
     settings
+}
+
+fn s3(bucket: &Bucket) -> Vec<(&'static str, Value)> {
+    let mut uploader = json!({
+        "s3_bucket": text(&bucket.name),
+        "region": text(&bucket.region),
+        "s3_partition_format": "year=%Y/month=%m/day=%d/hour=%H",
+        "s3_partition_timezone": "UTC",
+        "compression": "gzip",
+        // The default is a number, which two agents may both draw; the second object would replace the first.
+        "unique_key_func_name": "uuidv7",
+    });
+    if let Some(prefix) = &bucket.prefix {
+        uploader["s3_prefix"] = text(prefix);
+    }
+    if let Some(endpoint) = &bucket.endpoint {
+        uploader["endpoint"] = text(&endpoint.to_string());
+        // Other servers seldom have a name for each bucket.
+        uploader["s3_force_path_style"] = json!(true);
+    }
+    vec![
+        ("s3uploader", uploader),
+        ("encoding", json!(super::LINES)),
+        ("encoding_file_extension", json!("jsonl")),
+        ("timeout", json!("60s")),
+        ("retry_on_failure", endless_retry()),
+    ]
+}
+
+/// Makes a batch large, because each becomes an object. What waits for it is in the queue on disk.
+fn in_objects(mut exporter: Value, place: Place) -> Value {
+    let flush_timeout = match place {
+        Place::Node => "30s",
+        // Within the time that a sidecar has at the pod's end.
+        Place::Pod => "1s",
+    };
+    exporter["sending_queue"]["batch"] =
+        json!({"sizer": "bytes", "flush_timeout": flush_timeout, "min_size": 4 << 20, "max_size": 8 << 20});
+    exporter
 }
 
 fn syslog(host: &str, port: u16) -> Vec<(&'static str, Value)> {

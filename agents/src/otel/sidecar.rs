@@ -49,6 +49,7 @@ impl Sidecar {
             document: document(pipeline, first, &Map::new(), &telemetry())?,
             secret_env: secret_env
                 .map(|key| (pipeline.secret_variable(&key), key))
+                .chain(pipeline.aws_environment())
                 .collect(),
         })
     }

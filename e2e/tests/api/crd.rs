@@ -137,6 +137,10 @@ fn spec_mistakes() -> Vec<(Value, &'static str)> {
             "engine FluentBit cannot send auth.bearer to openSearch",
         ),
         (
+            json!({"nodeAgent": {"engine": "FluentBit"}, "outputs": [{"name": "a", "s3": {"bucket": "abc", "region": "r"}}]}),
+            "engine FluentBit cannot send to s3",
+        ),
+        (
             json!({"agentSidecar": {}}),
             "agentSidecar has nowhere to send logs",
         ),
@@ -240,6 +244,22 @@ fn destination_mistakes() -> Vec<(Value, &'static str)> {
             "engine OpenTelemetryCollector cannot send to datadog",
         ),
         (
+            instead(json!({"s3": {"bucket": "abc", "region": "r", "prefix": "/logs"}})),
+            "write names of letters, digits, dots",
+        ),
+        (
+            instead(json!({"s3": {"bucket": "abc", "region": "r", "endpoint": "minio:9000"}})),
+            "write the server's base URL, such as https://minio",
+        ),
+        (
+            instead(json!({"s3": {"bucket": "abc", "region": "r"}, "tls": {}})),
+            "s3 takes no tls",
+        ),
+        (
+            instead(json!({"s3": {"bucket": "abc", "region": "r"}, "auth": {"basic": basic}})),
+            "s3 takes no auth",
+        ),
+        (
             instead(json!({"syslog": {"address": "syslog"}})),
             "write HOST:PORT, such as syslog.example",
         ),
@@ -308,7 +328,7 @@ fn output_mistakes() -> Vec<(Value, &'static str)> {
         ),
         (
             instead(json!({"loki": {"url": "http://h/loki/api/v1/push"}})),
-            "write the server's base URL",
+            "write the server's base URL, such as http://loki",
         ),
         (
             instead(json!({"otlp": {"endpoint": "collector:4318"}})),
