@@ -1,6 +1,5 @@
 //! Reads Kubernetes objects from files and standard input: YAML and JSON, several documents, and lists.
 
-use std::fmt;
 use std::fs;
 use std::io::{self, Read};
 
@@ -9,24 +8,10 @@ use serde_saphyr::Spanned;
 
 use crate::error::Error;
 use crate::lines::{Lines, Tree, dotted};
+use crate::origin::Origin;
 
 /// The name of standard input on the command line.
 const STDIN: &str = "-";
-
-/// A place in a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// The file's name, as it was given.
-    pub file: String,
-    /// The line, counted from 1.
-    pub line: u64,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
-    }
-}
 
 /// An object of Kubernetes, and where it was found.
 #[derive(Clone, Debug)]

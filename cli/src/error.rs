@@ -5,7 +5,7 @@ use std::io;
 
 use json_patch::PatchError;
 
-use crate::documents::Origin;
+use crate::origin::Origin;
 
 /// Each ends the program with the exit status [`crate::UNUSABLE`], but for a closed output.
 #[derive(Debug, thiserror::Error)]

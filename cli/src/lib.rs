@@ -7,6 +7,7 @@ mod documents;
 mod error;
 mod inject;
 mod lines;
+mod origin;
 mod policies;
 
 use std::ffi::OsString;

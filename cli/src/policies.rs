@@ -8,9 +8,10 @@ use tributary_crds::LoggingPolicy;
 use tributary_webhook::explain::did_you_mean;
 use tributary_webhook::policies::{PolicyIndex, StoredPolicy};
 
-use crate::documents::{Document, Origin};
+use crate::documents::Document;
 use crate::error::Error;
 use crate::lines::{pointer, pointer_of};
+use crate::origin::Origin;
 
 const API_VERSION: &str = "tributary.dev/v1alpha1";
 

@@ -5,8 +5,10 @@
 
 pub mod annotation;
 pub mod auth;
+pub mod buffer;
 pub mod condition;
 pub mod destination;
+pub mod engine;
 pub mod names;
 pub mod output;
 pub mod policy;

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use kube::core::{Rule, validate};
 use schemars::Schema;
 
-use crate::output::WhenFull;
-use crate::policy::Engine;
+use crate::buffer::WhenFull;
+use crate::engine::Engine;
 
 const EVERY: &[Engine] = &Engine::ALL;
 const NONE: &[Engine] = &[];

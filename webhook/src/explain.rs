@@ -6,8 +6,6 @@ use serde::Serialize;
 use tributary_crds::reason::Severity;
 use tributary_crds::{Reason, annotation};
 
-use crate::files::Wanted;
-
 /// Longest first part of a warning in bytes; what follows it may be cut by the API server.
 const MAX_HEAD: usize = 119;
 /// Longest text from a user that a message repeats, in characters.
@@ -126,20 +124,6 @@ pub struct FileResult {
     /// Why not, or what to watch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-}
-
-impl FileResult {
-    /// The result for a file: its sidecar, if it has one, and what is to be said.
-    pub fn new(wanted: &Wanted<'_>, sidecar: Option<&str>, finding: Option<&Finding>) -> Self {
-        Self {
-            file: wanted.spec.path.as_str().to_owned(),
-            container: wanted.container().to_owned(),
-            sidecar: sidecar.map(str::to_owned),
-            volume: wanted.access.as_ref().ok().map(|access| access.volume.clone()),
-            reason: finding.map_or(Reason::Injected, |finding| finding.reason),
-            message: finding.map(|finding| format!("{}; {}", finding.message, finding.remedy)),
-        }
-    }
 }
 
 /// What became of the files that an agent in the pod is to ship.

@@ -5,9 +5,10 @@ use serde_json::{Map, Value, json};
 use tributary_webhook::pod::Pod;
 use tributary_webhook::templates::{TemplateError, Workload};
 
-use crate::documents::{Document, Origin, without_place};
+use crate::documents::{Document, without_place};
 use crate::error::Error;
 use crate::lines::{pointer, pointer_of};
+use crate::origin::Origin;
 
 use super::DEFAULT_NAMESPACE;
 

@@ -10,7 +10,7 @@ use tributary_crds::selection::Labels;
 use tributary_crds::{Reason, annotation};
 
 use crate::blocks::Agent;
-use crate::explain::{AgentResult, FileResult, Finding};
+use crate::explain::{AgentResult, Finding};
 use crate::files::Wanted;
 use crate::files::access::{Access, Part};
 use crate::files::directories::ELSEWHERE;
@@ -19,7 +19,8 @@ use crate::options::Options;
 use crate::patch::{MAX_ANNOTATIONS, PatchBuilder};
 use crate::pod::{Container, ContainerRef, Mount, Pod};
 use crate::policies::Chosen;
-use crate::sidecar::fitting::{Applicant, Fitting};
+use crate::sidecar::applicant::Applicant;
+use crate::sidecar::fitting::Fitting;
 use crate::sidecar::resources::Defaults;
 use crate::sidecar::{names, user};
 
@@ -187,13 +188,7 @@ impl<'p> Plan<'p> {
             files: self
                 .files
                 .iter()
-                .map(|file| {
-                    FileResult::new(
-                        file,
-                        sidecar.filter(|_| file.access.is_ok()),
-                        file.finding().as_ref(),
-                    )
-                })
+                .map(|file| file.result(sidecar.filter(|_| file.access.is_ok())))
                 .collect(),
         }
     }
@@ -294,7 +289,7 @@ fn apart(container: &str, access: &Access) -> Access {
         part: with_own_variables(container, &access.part),
         ..access.clone()
     };
-    let mount_path = format!("{ELSEWHERE}/{}", names::mount(&access));
+    let mount_path = format!("{ELSEWHERE}/{}", names::mount(&access.volume, access.part.text()));
     let below = access.path.as_str().strip_prefix(&access.mount_path);
     Access {
         path: access

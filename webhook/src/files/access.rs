@@ -34,6 +34,16 @@ pub enum Part {
     SubPathExpr(String, Vec<EnvVar>),
 }
 
+impl Part {
+    /// The path or the expression, where it is not all of the volume.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Whole => None,
+            Self::SubPath(part) | Self::SubPathExpr(part, _) => Some(part),
+        }
+    }
+}
+
 impl Access {
     /// The sidecar's mount: read-only.
     pub fn mount(&self) -> VolumeMount {

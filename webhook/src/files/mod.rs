@@ -10,7 +10,7 @@ pub mod volumes;
 use tributary_crds::Reason;
 use tributary_crds::annotation::FileSpec;
 
-use crate::explain::{Finding, Quoted};
+use crate::explain::{FileResult, Finding, Quoted};
 use crate::pod::Pod;
 
 use access::Access;
@@ -50,6 +50,21 @@ impl Wanted<'_> {
     /// Whether the file can be had, and from this volume.
     pub fn is_on(&self, volume: &str) -> bool {
         self.access.as_ref().is_ok_and(|access| access.volume == volume)
+    }
+
+    /// What became of the file: its sidecar, if it has one, and what is to be said.
+    pub fn result(&self, sidecar: Option<&str>) -> FileResult {
+        let finding = self.finding();
+        FileResult {
+            file: self.spec.path.as_str().to_owned(),
+            container: self.container().to_owned(),
+            sidecar: sidecar.map(str::to_owned),
+            volume: self.access.as_ref().ok().map(|access| access.volume.clone()),
+            reason: finding
+                .as_ref()
+                .map_or(Reason::Injected, |finding| finding.reason),
+            message: finding.map(|finding| format!("{}; {}", finding.message, finding.remedy)),
+        }
     }
 
     /// What is to be said about the file.

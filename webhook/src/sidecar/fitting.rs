@@ -8,7 +8,8 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use tributary_crds::Reason;
 use tributary_crds::quantity::ExactQuantity;
 
-use super::resources::{Defaults, SidecarResources};
+use super::applicant::Applicant;
+use super::resources::SidecarResources;
 use super::room::Room;
 use crate::explain::{Finding, Quoted};
 use crate::limits::NamespaceLimits;
@@ -31,19 +32,6 @@ pub struct Fitting<'f> {
     demanded: RequestsAndLimits,
     application: PodResources,
     room: Room<'f>,
-}
-
-/// A sidecar that is asked for.
-#[derive(Clone, Copy, Debug)]
-pub struct Applicant<'a> {
-    /// The container's name.
-    pub name: &'a str,
-    /// The annotation that asks for it.
-    pub annotation: &'static str,
-    /// What it needs.
-    pub defaults: &'a Defaults,
-    /// What is asked for it instead.
-    pub resources: &'a SidecarResources,
 }
 
 /// What a sidecar gets.

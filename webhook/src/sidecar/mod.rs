@@ -1,5 +1,6 @@
 //! What the containers that are added to pods have in common.
 
+pub mod applicant;
 pub mod container;
 pub mod fitting;
 pub mod names;

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use sha2::{Digest, Sha256};
 use tributary_crds::annotation::AbsolutePath;
 
-use crate::files::access::{Access, Part};
 use crate::sidecar::AGENT;
 
 /// The prefix of every sidecar's name.
@@ -59,12 +58,10 @@ pub fn own_volume_candidates(purpose: &'static str) -> impl Iterator<Item = Stri
 }
 
 /// The name of the directory at which an agent mounts a part of a volume: one for each.
-pub fn mount(access: &Access) -> String {
-    match &access.part {
-        Part::Whole => access.volume.clone(),
-        Part::SubPath(part) | Part::SubPathExpr(part, _) => {
-            format!("{}-{}", access.volume, hash(&access.volume, part, 0))
-        }
+pub fn mount(volume: &str, part: Option<&str>) -> String {
+    match part {
+        None => volume.to_owned(),
+        Some(part) => format!("{volume}-{}", hash(volume, part, 0)),
     }
 }
 

@@ -3,7 +3,7 @@
 use tributary_crds::Reason;
 use tributary_crds::quantity::ExactQuantity;
 
-use super::fitting::Applicant;
+use super::applicant::Applicant;
 use crate::explain::{Finding, Quoted};
 use crate::limits::NamespaceLimits;
 use crate::limits::amounts::{Amounts, RequestsAndLimits, Resource};

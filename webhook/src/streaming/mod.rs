@@ -18,7 +18,8 @@ use crate::options::Options;
 use crate::patch::PatchBuilder;
 use crate::pod::Pod;
 use crate::policies::Chosen;
-use crate::sidecar::fitting::{Applicant, Fitting};
+use crate::sidecar::applicant::Applicant;
+use crate::sidecar::fitting::Fitting;
 use crate::sidecar::resources::Defaults;
 use crate::sidecar::{names, user};
 
@@ -350,10 +351,7 @@ fn first_free(
 
 impl File<'_> {
     fn result(&self) -> FileResult {
-        FileResult::new(
-            &self.wanted,
-            self.sidecar.as_ref().map(|sidecar| sidecar.name.as_str()),
-            self.wanted.finding().as_ref(),
-        )
+        let sidecar = self.sidecar.as_ref();
+        self.wanted.result(sidecar.map(|sidecar| sidecar.name.as_str()))
     }
 }
