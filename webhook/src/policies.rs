@@ -120,7 +120,7 @@ impl PolicyIndex {
         }
         if let Some((policy, problem)) = selecting().find_map(|policy| Some((policy, policy.problem::<B>()?)))
         {
-            return Err(unusable(&policy.name, &problem, "correct the policy"));
+            return Err(broken(&policy.name, &problem));
         }
         let message = format!("no LoggingPolicy allows {} for this pod", B::GIVES);
         let remedy = format!(
@@ -152,7 +152,7 @@ impl PolicyIndex {
             return Err(unusable(name, "does not exist", &remedy));
         };
         if let Some(problem) = policy.problem::<B>() {
-            return Err(unusable(name, &problem, "correct the policy"));
+            return Err(broken(name, &problem));
         }
         if !policy.selects(namespace, pod) {
             let remedy =
@@ -168,6 +168,15 @@ impl PolicyIndex {
 
 fn unreadable_because(problem: &str) -> String {
     format!("cannot be read: {}", Quoted(problem))
+}
+
+/// The problem says what to write, so it goes where nothing is cut.
+fn broken(name: &str, problem: &str) -> Finding {
+    unusable(
+        name,
+        "cannot be used as it stands",
+        &format!("correct it: {problem}"),
+    )
 }
 
 fn unusable(name: &str, problem: &str, remedy: &str) -> Finding {
@@ -315,7 +324,8 @@ mod tests {
         ] {
             let finding = choose(&index, Some(name), &[], &[]).unwrap_err();
             assert_eq!(finding.reason, Reason::PolicyNotUsable);
-            assert!(finding.message.contains(message), "{}", finding.message);
+            let warning = finding.warning();
+            assert!(warning.contains(message), "{warning}");
         }
         assert_eq!(
             choose(&index, Some("shpo"), &[], &[]).unwrap_err().remedy,
