@@ -25,7 +25,7 @@ const TLS_CERTIFICATE: &str = "tls.crt";
 const TLS_KEY: &str = "tls.key";
 
 /// Policies that are listed at once: a page of the usual 500 takes more memory than all that is kept of them.
-const POLICIES_OF_A_PAGE: u32 = 100;
+const POLICIES_OF_A_PAGE: u32 = 25;
 
 /// Follows the policies. One that cannot be decoded does not stop the others.
 pub async fn policies(client: Client, state: Arc<ClusterState>, metrics: Metrics) {
