@@ -306,6 +306,27 @@ impl Pipeline {
     }
 }
 
+impl Destination {
+    /// The address, where it is a URL whose scheme says whether the connection is encrypted.
+    pub fn url(&self) -> Option<&Url> {
+        match self {
+            Self::Elasticsearch { url, .. }
+            | Self::OpenSearch { url, .. }
+            | Self::Splunk { url, .. }
+            | Self::Loki { url, .. }
+            | Self::Http { url, .. } => Some(url),
+            Self::Otlp { endpoint, .. } => Some(endpoint),
+            Self::Kafka { .. }
+            | Self::Datadog { .. }
+            | Self::S3(_)
+            | Self::Syslog { .. }
+            | Self::Forward { .. }
+            | Self::Stdout
+            | Self::File { .. } => None,
+        }
+    }
+}
+
 impl Output {
     /// The access key, for a destination in AWS that has one.
     pub fn aws_credentials(&self) -> Option<&AwsCredentials> {

@@ -66,30 +66,15 @@ fn check_transport(
     auth: bool,
     tls: bool,
 ) -> Result<(), CompileError> {
-    let https = match destination {
-        Destination::Elasticsearch { url, .. }
-        | Destination::OpenSearch { url, .. }
-        | Destination::Splunk { url, .. }
-        | Destination::Loki { url, .. }
-        | Destination::Http { url, .. } => url.https,
-        Destination::Otlp { endpoint, .. } => endpoint.https,
-        Destination::Stdout | Destination::File { .. } if auth || tls => {
-            return Err(CompileError::field(
-                place,
-                "uses no network",
-                "remove auth and tls",
-            ));
-        }
-        // They have TLS where `tls` is, or always.
-        Destination::Kafka { .. }
-        | Destination::Datadog { .. }
-        | Destination::S3(_)
-        | Destination::Syslog { .. }
-        | Destination::Forward { .. }
-        | Destination::Stdout
-        | Destination::File { .. } => return Ok(()),
-    };
-    if tls && !https {
+    if matches!(destination, Destination::Stdout | Destination::File { .. }) && (auth || tls) {
+        return Err(CompileError::field(
+            place,
+            "uses no network",
+            "remove auth and tls",
+        ));
+    }
+    // Those without a URL have TLS where `tls` is, or always.
+    if tls && destination.url().is_some_and(|url| !url.https) {
         let remedy = "write https:// in the address, or remove tls";
         return Err(CompileError::field(
             format!("{place}.tls"),

@@ -93,31 +93,13 @@ fn processors(output: &Output) -> Vec<Value> {
     processors
 }
 
-fn url(destination: &Destination) -> Option<&Url> {
-    match destination {
-        Destination::Elasticsearch { url, .. }
-        | Destination::OpenSearch { url, .. }
-        | Destination::Splunk { url, .. }
-        | Destination::Loki { url, .. }
-        | Destination::Http { url, .. } => Some(url),
-        Destination::Otlp { endpoint, .. } => Some(endpoint),
-        Destination::Kafka { .. }
-        | Destination::Datadog { .. }
-        | Destination::S3(_)
-        | Destination::Syslog { .. }
-        | Destination::Forward { .. }
-        | Destination::Stdout
-        | Destination::File { .. } => None,
-    }
-}
-
 /// The host that the plugin speaks to by TLS.
 fn encrypted_host(output: &Output) -> Option<&str> {
     match &output.destination {
         Destination::Syslog { host, encrypted, .. } => encrypted.then_some(host),
         Destination::Datadog { host, .. } => Some(host),
         Destination::Forward { host, .. } => output.tls.as_ref().map(|_| host.as_str()),
-        other => url(other).filter(|url| url.https).map(|url| url.host.as_str()),
+        other => other.url().filter(|url| url.https).map(|url| url.host.as_str()),
     }
 }
 
@@ -169,7 +151,7 @@ fn destination(output: &Output) -> Result<Map<String, Value>, CompileError> {
         Value::Object(settings) => settings,
         _ => Map::new(),
     };
-    if let Some(url) = url(destination) {
+    if let Some(url) = destination.url() {
         settings.insert("host".to_owned(), json!(url.host));
         settings.insert("port".to_owned(), json!(url.port));
     }
