@@ -41,25 +41,23 @@ impl ClusterState {
 
     /// The labels of a namespace. One that is not known yet gets a moment; then only its name is known.
     pub async fn labels_of(&self, namespace: &str) -> Arc<Labels> {
-        if let Some(labels) = self.known_labels_of(namespace) {
-            return labels;
-        }
         let deadline = Instant::now() + NAMESPACE_WAIT;
         loop {
             // Before the look, so that a change between the look and the wait is noticed.
             let changed = self.namespace_changed.notified();
-            if let Some(labels) = self.known_labels_of(namespace) {
+            let known = self
+                .namespaces
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get(namespace)
+                .cloned();
+            if let Some(labels) = known {
                 return labels;
             }
             if timeout_at(deadline, changed).await.is_err() {
                 return Arc::new(Labels::from([(NAME_LABEL.to_owned(), namespace.to_owned())]));
             }
         }
-    }
-
-    fn known_labels_of(&self, namespace: &str) -> Option<Arc<Labels>> {
-        let namespaces = self.namespaces.read().unwrap_or_else(PoisonError::into_inner);
-        namespaces.get(namespace).cloned()
     }
 
     /// The limits of a namespace, as far as they are known.

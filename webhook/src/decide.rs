@@ -211,11 +211,7 @@ impl Plan<'_> {
     fn patch(self, result: &InjectionResult) -> Patch {
         let pod = self.pod;
         let mut patch = PatchBuilder::new(pod);
-        for volume in self
-            .new_volumes
-            .iter()
-            .filter(|volume| self.is_used(&volume.name))
-        {
+        for volume in &self.new_volumes {
             patch.new_volume(volume);
         }
         if let Some(direct) = &self.direct {
@@ -235,14 +231,6 @@ impl Plan<'_> {
         }
         annotate_result(&mut patch, pod, result);
         patch.build()
-    }
-
-    /// Whether any sidecar mounts this volume: one that was to be made for a sidecar that found no room hides the image's
-    /// directory for nothing.
-    fn is_used(&self, volume: &str) -> bool {
-        let streamed = self.streaming.iter().flat_map(streaming::Plan::volumes);
-        let shipped = self.agent.iter().flat_map(agent::Plan::volumes);
-        streamed.chain(shipped).any(|used| used == volume)
     }
 
     fn outcome(&self) -> Outcome {

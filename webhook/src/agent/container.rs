@@ -1,14 +1,15 @@
 //! The agent sidecar: a native sidecar with the policy's engine, and the volumes that it needs.
 
 use k8s_openapi::api::core::v1::{
-    Container as CoreContainer, DownwardAPIVolumeFile, DownwardAPIVolumeSource, EmptyDirVolumeSource, EnvVar,
-    EnvVarSource, Lifecycle, LifecycleHandler, ObjectFieldSelector, ResourceRequirements, SecretKeySelector,
-    SleepAction, Volume as CoreVolume, VolumeMount,
+    Container as CoreContainer, DownwardAPIVolumeFile, DownwardAPIVolumeSource, EnvVar, EnvVarSource,
+    Lifecycle, LifecycleHandler, ObjectFieldSelector, ResourceRequirements, SecretKeySelector, SleepAction,
+    Volume as CoreVolume, VolumeMount,
 };
 use tributary_agents::config::CONFIG_DIRECTORY;
 use tributary_agents::sidecar::SidecarConfig;
 
 use crate::files::access::{Access, mounts, variables};
+use crate::patch::PatchBuilder;
 use crate::pod::{Pod, Volume, VolumeKind};
 use crate::sidecar::container::native_sidecar;
 use crate::sidecar::names;
@@ -147,16 +148,15 @@ impl Volumes {
         }
     }
 
-    /// Those that the pod does not declare.
-    pub fn missing(&self, config: &SidecarConfig) -> Vec<CoreVolume> {
-        let mut missing = Vec::new();
+    /// Adds those that the pod does not declare.
+    pub fn add_missing(&self, config: &SidecarConfig, patch: &mut PatchBuilder<'_>) {
         if !self.config.declared {
             let items = fields(config).map(|(path, field)| DownwardAPIVolumeFile {
                 path: path.to_owned(),
                 field_ref: Some(field_of_pod(&field)),
                 ..DownwardAPIVolumeFile::default()
             });
-            missing.push(CoreVolume {
+            patch.volume(&CoreVolume {
                 name: self.config.name.clone(),
                 downward_api: Some(DownwardAPIVolumeSource {
                     items: Some(items.collect()),
@@ -166,13 +166,8 @@ impl Volumes {
             });
         }
         if !self.state.declared {
-            missing.push(CoreVolume {
-                name: self.state.name.clone(),
-                empty_dir: Some(EmptyDirVolumeSource::default()),
-                ..CoreVolume::default()
-            });
+            patch.empty_dir(&self.state.name);
         }
-        missing
     }
 }
 

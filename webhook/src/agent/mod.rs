@@ -158,13 +158,6 @@ impl<'p> Plan<'p> {
         }))
     }
 
-    /// The volumes of the files that are shipped.
-    pub fn volumes(&self) -> impl Iterator<Item = &str> {
-        self.files
-            .iter()
-            .filter_map(|file| Some(file.access.as_ref().ok()?.volume.as_str()))
-    }
-
     /// Whether the pod has an agent, now or from before.
     pub fn has_sidecar(&self) -> bool {
         self.work.is_some()
@@ -215,9 +208,7 @@ impl<'p> Plan<'p> {
         let Some(work) = &self.work else {
             return;
         };
-        for volume in work.volumes.missing(&work.config) {
-            patch.volume(&volume);
-        }
+        work.volumes.add_missing(&work.config, patch);
         for document in &work.config.documents {
             patch.annotation_unless_equal(document.annotation, &document.text);
         }

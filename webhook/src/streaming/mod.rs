@@ -163,13 +163,6 @@ impl<'p> Plan<'p> {
         Ok(())
     }
 
-    /// The volumes of the files that have a sidecar.
-    pub fn volumes(&self) -> impl Iterator<Item = &str> {
-        self.files
-            .iter()
-            .filter_map(|file| Some(file.wanted.access.as_ref().ok()?.volume.as_str()))
-    }
-
     /// Whether any file has a sidecar, now or from before.
     pub fn has_sidecars(&self) -> bool {
         self.files.iter().any(|file| file.sidecar.is_some())
