@@ -7,7 +7,7 @@ use mimalloc::MiMalloc;
 use tributary_webhook::error::Error;
 use tributary_webhook::run::{Options, Webhook};
 
-/// A review asks for memory a few hundred times, each a moment.
+/// A review asks for memory more than a hundred times, each a moment.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
