@@ -5,16 +5,22 @@
 mod compile;
 pub mod config;
 mod error;
+pub mod expression;
 mod fluent_bit;
+mod fluentd;
+pub mod level;
+pub mod multiline;
 mod otel;
 mod pattern;
 pub mod pipeline;
-mod re2;
+pub mod redaction;
 mod selector;
 mod shipping;
 pub mod sidecar;
+pub mod step;
 mod support;
 pub mod url;
+mod vector;
 mod yaml;
 
 use tributary_crds::policy::Engine;
@@ -33,5 +39,7 @@ pub fn render(pipeline: &Pipeline) -> Result<AgentConfig, CompileError> {
     match pipeline.engine {
         Engine::OpenTelemetryCollector => otel::render(pipeline),
         Engine::FluentBit => fluent_bit::render(pipeline),
+        Engine::Fluentd => fluentd::render(pipeline),
+        Engine::Vector => vector::render(pipeline),
     }
 }

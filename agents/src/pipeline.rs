@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tributary_crds::auth::SecretKeyRef;
-use tributary_crds::condition::Field;
 use tributary_crds::destination::SaslMechanism;
+use tributary_crds::field::Field;
 use tributary_crds::output::{OtlpProtocol, WhenFull};
 use tributary_crds::policy::Engine;
 
+use crate::expression::Expression;
+use crate::step::Step;
 use crate::url::Url;
 
 /// What one policy's agent does.
@@ -19,8 +21,12 @@ pub struct Pipeline {
     pub engine: Engine,
     /// Where it runs, and so what it reads.
     pub place: Place,
-    /// Which pods' records are kept: those that meet every predicate.
+    /// What a node agent reads; nothing for one in a pod, whose files are the pod's to name.
+    pub sources: Sources,
+    /// Which containers' records are kept: those that meet every predicate.
     pub selection: Vec<Predicate>,
+    /// What happens to every record, in this order.
+    pub steps: Vec<Step>,
     /// Where the kept records go, in the policy's order; names are unique.
     pub outputs: Vec<Output>,
     /// What the agent's container may use, in bytes.
@@ -37,6 +43,18 @@ pub enum Place {
     Pod,
 }
 
+/// What a node agent reads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// Stdout and stderr of containers.
+    pub containers: bool,
+    /// Units of the node's journal, with their suffixes; empty when it is not read.
+    pub units: Vec<String>,
+    /// Paths of files of the node, below `/var/log`, of ASCII letters, digits and `._@-/`, in which `*` and `?` stand for characters
+    /// of one name.
+    pub files: Vec<String>,
+}
+
 /// One destination with everything that belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
@@ -44,8 +62,8 @@ pub struct Output {
     pub name: String,
     /// Where to.
     pub destination: Destination,
-    /// Only records that meet every predicate.
-    pub conditions: Vec<Predicate>,
+    /// Only records that meet every clause.
+    pub conditions: Vec<Clause>,
     /// How the agent proves who it is.
     pub auth: Option<Auth>,
     /// How the agent checks who it talks to. Absent: by the system's certificate authorities.
@@ -213,6 +231,13 @@ pub struct Buffer {
     pub when_full: WhenFull,
 }
 
+/// Predicates of which one is enough; never empty. A list of clauses is met when each of them is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clause {
+    /// The predicates.
+    pub any_of: Vec<Predicate>,
+}
+
 /// One test of one subject. A list of predicates is met when each of them is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Predicate {
@@ -231,7 +256,8 @@ pub enum Subject {
     NamespaceLabel(String),
 }
 
-/// What a predicate asks. A record without the subject meets `NotIn`, `NotMatches` and `Exists(false)` and no other,
+/// What a predicate asks of a text. Numbers and booleans of a parsed body have the text that JSON has for them, integers without a
+/// fraction; objects and lists have none, and are only present. A null counts as absent. A record without the subject meets `NotIn`, `NotMatches` and `Exists(false)` and no other,
 /// which is also what Kubernetes' selectors mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Test {
@@ -240,9 +266,9 @@ pub enum Test {
     /// Equals none of these, or is absent.
     NotIn(Vec<String>),
     /// Contains a match of this expression.
-    Matches(String),
+    Matches(Expression),
     /// Contains no match of this expression, or is absent.
-    NotMatches(String),
+    NotMatches(Expression),
     /// Is present, or is not.
     Exists(bool),
 }
@@ -271,15 +297,22 @@ impl Pipeline {
             .collect()
     }
 
-    /// The keys of pod labels that the selection or a condition looks at.
+    /// The keys of pod labels that the selection, a step or a condition looks at.
     pub fn pod_labels(&self) -> BTreeSet<&str> {
-        let conditions = self.outputs.iter().flat_map(|output| &output.conditions);
-        self.selection
-            .iter()
-            .chain(conditions)
-            .filter_map(|predicate| match &predicate.subject {
-                Subject::Record(Field::Label(key)) => Some(key.as_str()),
-                Subject::Record(_) | Subject::NamespaceLabel(_) => None,
+        let of_outputs = self.outputs.iter().flat_map(|output| &output.conditions);
+        let of_steps = self.steps.iter().flat_map(|step| &step.conditions);
+        let conditions = of_steps.chain(of_outputs).flat_map(|clause| &clause.any_of);
+        let subjects = self.selection.iter().chain(conditions);
+        let fields = subjects.filter_map(|predicate| match &predicate.subject {
+            Subject::Record(field) => Some(field),
+            Subject::NamespaceLabel(_) => None,
+        });
+        let measured = self.steps.iter().flat_map(Step::measured_fields);
+        fields
+            .chain(measured)
+            .filter_map(|field| match field {
+                Field::Label(key) => Some(key.as_str()),
+                _ => None,
             })
             .collect()
     }

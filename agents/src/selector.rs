@@ -1,7 +1,7 @@
 //! Label selectors as predicates.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
-use tributary_crds::condition::Field;
+use tributary_crds::field::Field;
 
 use crate::CompileError;
 use crate::pipeline::{Predicate, Subject, Test};

@@ -173,6 +173,13 @@ impl Template {
         Ok(match pipeline.engine {
             Engine::OpenTelemetryCollector => Self::OpenTelemetryCollector(otel::Sidecar::new(pipeline)?),
             Engine::FluentBit => Self::FluentBit(fluent_bit::Sidecar::new(pipeline)?),
+            engine @ (Engine::Fluentd | Engine::Vector) => {
+                return Err(CompileError::field(
+                    "spec.agentSidecar.engine",
+                    format!("is {}, which runs on nodes only", engine.as_str()),
+                    "write engine: OpenTelemetryCollector or FluentBit",
+                ));
+            }
         })
     }
 

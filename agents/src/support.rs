@@ -6,8 +6,8 @@ use tributary_crds::policy::Engine;
 use tributary_crds::support::{self, AuthMethod, OutputSupport, Refusal};
 
 use crate::CompileError;
+use crate::expression::Expression;
 use crate::pipeline::{Auth, Destination, Output, Test};
-use crate::re2;
 
 /// Refuses what the engine cannot do with an output. `place` is the output's path, for messages.
 pub fn check(
@@ -20,8 +20,11 @@ pub fn check(
         Some(refusal) => Err(CompileError::Refused { field, refusal }),
         None => Ok(()),
     };
-    refuse(format!("{place}.{}", support.field), support.refusal(engine))?;
-    let when_full = support::when_full_refusal(output.buffer.when_full, engine);
+    refuse(
+        format!("{place}.{}", support.field),
+        support.deed().refusal(engine),
+    )?;
+    let when_full = support::when_full_deed(output.buffer.when_full).refusal(engine);
     refuse(format!("{place}.buffer.whenFull"), when_full)?;
     if output.tls.is_some() {
         refuse(format!("{place}.tls"), support.tls_misfit())?;
@@ -33,12 +36,14 @@ pub fn check(
         };
         let field = format!("{place}.auth.{}", method.field());
         refuse(field.clone(), support.auth_misfit(method))?;
-        refuse(field, support.auth_refusal(method, engine))?;
+        let refusal = support.auth_deed(method).and_then(|deed| deed.refusal(engine));
+        refuse(field, refusal)?;
     }
     check_plain_grpc(place, output)?;
     match engine {
         Engine::OpenTelemetryCollector => check_collector(place, support, output),
         Engine::FluentBit => check_fluent_bit(place, output),
+        Engine::Fluentd | Engine::Vector => Ok(()),
     }
 }
 
@@ -104,14 +109,17 @@ fn check_fluent_bit(place: &str, output: &Output) -> Result<(), CompileError> {
         | Destination::Stdout
         | Destination::File { .. } => {}
     }
-    for (index, predicate) in output.conditions.iter().enumerate() {
+    let predicates = output.conditions.iter().enumerate();
+    for (index, predicate) in
+        predicates.flat_map(|(index, clause)| clause.any_of.iter().map(move |one| (index, one)))
+    {
         let (name, pattern) = match &predicate.test {
             Test::Matches(pattern) => ("matches", pattern),
             Test::NotMatches(pattern) => ("notMatches", pattern),
             Test::In(_) | Test::NotIn(_) | Test::Exists(_) => continue,
         };
         let field = format!("{place}.where[{index}].{name}");
-        check_expansion(&field, pattern)?;
+        check_expansion(&field, pattern.re2())?;
         check_onigmo(&field, pattern)?;
     }
     Ok(())
@@ -142,8 +150,8 @@ pub fn check_expansion(field: &str, text: &str) -> Result<(), CompileError> {
 }
 
 /// Refuses what RE2 and Fluent Bit's Onigmo read differently.
-fn check_onigmo(field: &str, pattern: &str) -> Result<(), CompileError> {
-    let Ok(ast) = regex_syntax::ast::parse::Parser::new().parse(&re2::portable(pattern)) else {
+fn check_onigmo(field: &str, pattern: &Expression) -> Result<(), CompileError> {
+    let Ok(ast) = regex_syntax::ast::parse::Parser::new().parse(&pattern.portable()) else {
         // `compile` has read the pattern already.
         return Ok(());
     };

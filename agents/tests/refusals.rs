@@ -248,7 +248,7 @@ fn conditions_that_mean_nothing_are_refused() {
             (
                 "{name: a, stdout: {}, where: [{field: message}]}",
                 "where[0] ",
-                "write one of in",
+                "one of in, notIn",
             ),
             (
                 "{name: a, stdout: {}, where: [{field: message, in: []}]}",

@@ -7,7 +7,9 @@ use tributary_agents::{CompileError, compile, render};
 use tributary_crds::LoggingPolicySpec;
 use tributary_crds::output::WhenFull;
 use tributary_crds::policy::Engine;
-use tributary_crds::support::{AuthMethod, Encryption, OUTPUTS, OutputSupport, WHEN_FULL};
+use tributary_crds::support::{
+    AuthMethod, Encryption, OUTPUTS, OutputSupport, WHEN_FULL, of, when_full_deed,
+};
 
 /// The least that a destination of each kind needs.
 fn destination(field: &str) -> Value {
@@ -58,7 +60,7 @@ fn check(outcome: Result<(), CompileError>, supported: bool, words: &str) {
 fn every_pair_of_output_and_engine_is_as_the_table_says() {
     for output in OUTPUTS {
         for engine in Engine::ALL {
-            let refusal = output.refusal(engine);
+            let refusal = output.deed().refusal(engine);
             let words = refusal.as_ref().map_or("", |refusal| &refusal.remedy);
             check(outcome(output, engine, json!({})), refusal.is_none(), words);
         }
@@ -68,12 +70,12 @@ fn every_pair_of_output_and_engine_is_as_the_table_says() {
 #[test]
 fn every_method_of_auth_is_as_the_table_says() {
     for output in OUTPUTS {
-        for engine in output.engines {
+        for engine in output.engines() {
             for method in AuthMethod::ALL {
-                let supported = output.auth(method).contains(engine);
+                let supported = output.auth(method).contains(&engine);
                 let words = if supported { "" } else { "auth" };
                 let asked = json!({"auth": auth(method)});
-                check(outcome(output, *engine, asked), supported, words);
+                check(outcome(output, engine, asked), supported, words);
             }
         }
     }
@@ -82,11 +84,11 @@ fn every_method_of_auth_is_as_the_table_says() {
 #[test]
 fn tls_is_as_the_table_says() {
     for output in OUTPUTS {
-        for engine in output.engines {
+        for engine in output.engines() {
             let supported = output.tls_misfit().is_none() && output.encryption != Encryption::NoNetwork;
             let asked = json!({"tls": {}});
             check(
-                outcome(output, *engine, asked),
+                outcome(output, engine, asked),
                 supported,
                 if supported { "" } else { "remove" },
             );
@@ -97,12 +99,12 @@ fn tls_is_as_the_table_says() {
 #[test]
 fn what_happens_when_a_buffer_is_full_is_as_the_table_says() {
     for output in OUTPUTS {
-        for engine in output.engines {
-            for (when_full, able) in WHEN_FULL {
-                let supported = able.contains(engine);
+        for engine in output.engines() {
+            for when_full in WHEN_FULL {
+                let supported = of(engine).when_full.contains(&when_full);
                 let words = if supported { "" } else { "write whenFull: Block" };
                 let asked = json!({"buffer": {"whenFull": format!("{when_full:?}")}});
-                check(outcome(output, *engine, asked), supported, words);
+                check(outcome(output, engine, asked), supported, words);
             }
         }
     }
@@ -112,7 +114,7 @@ fn what_happens_when_a_buffer_is_full_is_as_the_table_says() {
 fn every_refusal_says_what_to_write() {
     for output in OUTPUTS {
         for engine in Engine::ALL {
-            if let Some(refusal) = output.refusal(engine) {
+            if let Some(refusal) = output.deed().refusal(engine) {
                 let useful = refusal.remedy.len() > "write ".len();
                 assert!(useful, "{}: {}", output.field, refusal.problem);
             }
@@ -127,9 +129,5 @@ fn every_refusal_says_what_to_write() {
 
 #[test]
 fn the_default_can_be_had_of_every_engine() {
-    let (_, able) = WHEN_FULL
-        .into_iter()
-        .find(|(when_full, _)| *when_full == WhenFull::default())
-        .unwrap();
-    assert_eq!(able, Engine::ALL);
+    assert_eq!(when_full_deed(WhenFull::default()).able, Engine::ALL);
 }

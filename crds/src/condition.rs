@@ -3,26 +3,30 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-/// One test of one field. Exactly one of `in`, `notIn`, `matches`, `notMatches` and `exists` is set.
+/// One test of one field: `field` and exactly one of `in`, `notIn`, `matches`, `notMatches` and `exists`. Or `anyOf`: several of
+/// them, of which one is enough.
 ///
-/// A record without the field meets `notIn`, `notMatches` and `exists: false`, and none of the others.
+/// Numbers and booleans of a parsed body are compared by their text, `200` or `true`. A record without the field meets `notIn`,
+/// `notMatches` and `exists: false`, and none of the others.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("[has(self.__in__), has(self.notIn), has(self.matches), has(self.notMatches), has(self.exists)].filter(x, x).size() == 1")
-        .message("a condition makes one test: write one of in, notIn, matches, notMatches, exists")
+    validation = Rule::new("[has(self.__in__), has(self.notIn), has(self.matches), has(self.notMatches), has(self.exists), has(self.anyOf)].filter(x, x).size() == 1 && has(self.field) != has(self.anyOf)")
+        .message("a condition makes one test: write field and one of in, notIn, matches, notMatches, exists; or anyOf alone")
 )]
 pub struct Condition {
-    /// `message`, `stream`, `kubernetes.namespace_name`, `kubernetes.pod_name`, `kubernetes.pod_id`,
-    /// `kubernetes.container_name`, `kubernetes.host` or `kubernetes.labels.KEY`.
+    /// `message`, `level`, `stream`, `file`, `systemd.unit`, `kubernetes.namespace_name`, `kubernetes.pod_name`, `kubernetes.pod_id`,
+    /// `kubernetes.container_name`, `kubernetes.host`, `kubernetes.labels.KEY`, or what was parsed or set: `data.KEY`,
+    /// `data.KEY.KEY`, `data['KEY.WITH.DOTS']`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 400))]
     #[x_kube(
         validation = Rule::new(
-            "self in ['message', 'stream', 'kubernetes.namespace_name', 'kubernetes.pod_name', 'kubernetes.pod_id', 'kubernetes.container_name', 'kubernetes.host'] || self.matches('^kubernetes[.]labels[.][A-Za-z0-9][A-Za-z0-9./_-]*$')"
+            "self in ['message', 'level', 'stream', 'file', 'systemd.unit', 'kubernetes.namespace_name', 'kubernetes.pod_name', 'kubernetes.pod_id', 'kubernetes.container_name', 'kubernetes.host'] || self.matches('^(kubernetes[.]labels[.][A-Za-z0-9][A-Za-z0-9./_-]*|data([.][A-Za-z0-9_@-]+|\\\\[\\'[A-Za-z0-9_@./ -]+\\'\\\\])+)$')"
         )
-        .message("unknown field: write message, stream, kubernetes.namespace_name, kubernetes.pod_name, kubernetes.pod_id, kubernetes.container_name, kubernetes.host or kubernetes.labels.KEY")
+        .message("unknown field: write message, level, stream, file, systemd.unit, kubernetes.namespace_name, kubernetes.pod_name, kubernetes.pod_id, kubernetes.container_name, kubernetes.host, kubernetes.labels.KEY or data.KEY")
     )]
-    pub field: String,
+    pub field: Option<String>,
 
     /// The field equals one of these.
     #[serde(default, rename = "in", skip_serializing_if = "Option::is_none")]
@@ -55,30 +59,69 @@ pub struct Condition {
     /// Whether the record has the field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exists: Option<bool>,
+
+    /// Tests of which a record has to meet one. At most 8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 8))]
+    pub any_of: Option<Vec<Alternative>>,
 }
 
-/// A field of the standard record that a condition can name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Field {
-    /// The text of the record.
-    Message,
-    /// `stdout` or `stderr`.
-    Stream,
-    /// The pod's namespace.
-    NamespaceName,
-    /// The pod's name.
-    PodName,
-    /// The pod's uid.
-    PodId,
-    /// The container's name.
-    ContainerName,
-    /// The node's name.
-    Host,
-    /// A label of the pod, by its key.
-    Label(String),
+/// One test of one field, as in a condition.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("[has(self.__in__), has(self.notIn), has(self.matches), has(self.notMatches), has(self.exists)].filter(x, x).size() == 1")
+        .message("each of anyOf makes one test: write field and one of in, notIn, matches, notMatches, exists")
+)]
+pub struct Alternative {
+    /// As in a condition.
+    #[schemars(length(max = 400))]
+    pub field: String,
+
+    /// The field equals one of these.
+    #[serde(default, rename = "in", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64), inner(length(max = 1024)))]
+    pub one_of: Option<Vec<String>>,
+
+    /// The field equals none of these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64), inner(length(max = 1024)))]
+    pub not_in: Option<Vec<String>>,
+
+    /// The field contains a match of this regular expression (RE2 syntax).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub matches: Option<String>,
+
+    /// The field contains no match of this regular expression (RE2 syntax).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub not_matches: Option<String>,
+
+    /// Whether the record has the field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exists: Option<bool>,
 }
 
-/// The test of a [`Condition`].
+/// What a condition asks of a record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Asked<'a> {
+    /// One test.
+    One(FieldTest<'a>),
+    /// Tests of which one is enough.
+    AnyOf(Vec<FieldTest<'a>>),
+}
+
+/// A test, and the name of the field that is tested.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FieldTest<'a> {
+    /// As the policy writes it.
+    pub field: &'a str,
+    /// What is asked of it.
+    pub test: Test<'a>,
+}
+
+/// What is asked of one field.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Test<'a> {
     /// Equals one of these.
@@ -93,39 +136,63 @@ pub enum Test<'a> {
     Exists(bool),
 }
 
-impl Field {
-    /// Reads the name of a field as a policy writes it. `None` for an unknown one.
-    pub fn parse(name: &str) -> Option<Self> {
-        Some(match name {
-            "message" => Self::Message,
-            "stream" => Self::Stream,
-            "kubernetes.namespace_name" => Self::NamespaceName,
-            "kubernetes.pod_name" => Self::PodName,
-            "kubernetes.pod_id" => Self::PodId,
-            "kubernetes.container_name" => Self::ContainerName,
-            "kubernetes.host" => Self::Host,
-            _ => Self::Label(
-                name.strip_prefix("kubernetes.labels.")
-                    .filter(|key| !key.is_empty())?
-                    .to_owned(),
-            ),
-        })
+impl Condition {
+    /// What is asked, or `None` when it is not exactly one thing (which the resource's schema refuses).
+    pub fn asked(&self) -> Option<Asked<'_>> {
+        let tests = tests(
+            self.one_of.as_deref(),
+            self.not_in.as_deref(),
+            self.matches.as_deref(),
+            self.not_matches.as_deref(),
+            self.exists,
+        );
+        match (&self.field, self.any_of.as_deref(), tests.as_slice()) {
+            (Some(field), None, [test]) => Some(Asked::One(FieldTest { field, test: *test })),
+            (None, Some(alternatives @ [_, ..]), []) => {
+                let asked: Option<_> = alternatives.iter().map(Alternative::asked).collect();
+                asked.map(Asked::AnyOf)
+            }
+            _ => None,
+        }
     }
 }
 
-impl Condition {
-    /// The one test that is set, or `None` when there is not exactly one (which the resource's schema refuses).
-    pub fn test(&self) -> Option<Test<'_>> {
-        let mut set = [
-            self.one_of.as_deref().map(Test::In),
-            self.not_in.as_deref().map(Test::NotIn),
-            self.matches.as_deref().map(Test::Matches),
-            self.not_matches.as_deref().map(Test::NotMatches),
-            self.exists.map(Test::Exists),
-        ]
-        .into_iter()
-        .flatten();
-        let first = set.next();
-        if set.next().is_some() { None } else { first }
+impl Alternative {
+    /// What is asked, or `None` when it is not exactly one thing.
+    fn asked(&self) -> Option<FieldTest<'_>> {
+        let tests = tests(
+            self.one_of.as_deref(),
+            self.not_in.as_deref(),
+            self.matches.as_deref(),
+            self.not_matches.as_deref(),
+            self.exists,
+        );
+        match tests.as_slice() {
+            [test] => Some(FieldTest {
+                field: &self.field,
+                test: *test,
+            }),
+            _ => None,
+        }
     }
+}
+
+/// Those that are set.
+fn tests<'a>(
+    one_of: Option<&'a [String]>,
+    not_in: Option<&'a [String]>,
+    matches: Option<&'a str>,
+    not_matches: Option<&'a str>,
+    exists: Option<bool>,
+) -> Vec<Test<'a>> {
+    [
+        one_of.map(Test::In),
+        not_in.map(Test::NotIn),
+        matches.map(Test::Matches),
+        not_matches.map(Test::NotMatches),
+        exists.map(Test::Exists),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -9,12 +9,16 @@ pub mod buffer;
 pub mod condition;
 pub mod destination;
 pub mod engine;
+pub mod field;
+pub mod multiline;
 pub mod names;
 pub mod output;
 pub mod policy;
+pub mod processor;
 pub mod quantity;
 pub mod reason;
 pub mod selection;
+pub mod source;
 pub mod status;
 pub mod support;
 

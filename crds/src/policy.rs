@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::SecretKeyRef;
 pub use crate::engine::Engine;
+pub use crate::multiline::{Multiline, MultilinePreset};
 use crate::output::{OtlpProtocol, Output};
+use crate::processor::Processor;
+use crate::source::Sources;
 use crate::status::LoggingPolicyStatus;
 
 /// Turns Kubernetes' logging patterns on for the pods that it selects, and says where their logs go.
@@ -87,6 +90,11 @@ pub struct LoggingPolicySpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direct: Option<Direct>,
 
+    /// What happens to every record, in this order, the same with every engine. At most 32.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub processors: Vec<Processor>,
+
     /// Where the records go: every record goes to every output whose `where` it meets. At most 32.
     #[serde(default)]
     #[schemars(length(max = 32))]
@@ -121,6 +129,10 @@ pub struct NodeAgent {
     /// The program that collects and ships. Changing it changes neither the outputs nor the shape of a record.
     #[serde(default)]
     pub engine: Engine,
+
+    /// What is collected.
+    #[serde(default)]
+    pub sources: Sources,
 
     /// How the agent's pods run.
     #[serde(default)]
@@ -275,34 +287,6 @@ pub enum Format {
     Raw,
     /// One JSON object a record: `time` (when it was read), `file`, `container`, `message`.
     Json,
-}
-
-/// Which lines belong together: one of both.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
-#[x_kube(
-    validation = Rule::new("has(self.preset) != has(self.start)").message("write either preset or start")
-)]
-pub struct Multiline {
-    /// Stack traces of a language.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub preset: Option<MultilinePreset>,
-    /// A regular expression (RE2) that the first line of each record matches.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 1024))]
-    pub start: Option<String>,
-}
-
-/// Stack traces of a language.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
-pub enum MultilinePreset {
-    /// `Exception in thread ...`, `at ...`, `Caused by: ...`
-    Java,
-    /// `Traceback (most recent call last): ...`
-    Python,
-    /// `panic: ...`, `goroutine 1 [running]: ...`
-    Go,
-    /// `file.rb:1:in ...`
-    Ruby,
 }
 
 /// What happens when no volume of the pod covers an annotated file.

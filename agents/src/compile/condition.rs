@@ -1,46 +1,50 @@
 //! Tests on records.
 
-use tributary_crds::condition::{self, Condition, Field};
+use tributary_crds::condition::{self, Asked, Condition, FieldTest};
+use tributary_crds::field::{FORMS, Field};
 
 use crate::CompileError;
-use crate::pipeline::{Predicate, Subject, Test};
-use crate::re2;
+use crate::expression::Expression;
+use crate::pipeline::{Clause, Predicate, Subject, Test};
 
-/// Checks one test. `place` is its path, for messages.
-pub fn compile_condition(place: &str, condition: &Condition) -> Result<Predicate, CompileError> {
-    let field = Field::parse(&condition.field).filter(|field| match field {
-        Field::Label(key) => key
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "./_-".contains(c)),
-        Field::Message
-        | Field::Stream
-        | Field::NamespaceName
-        | Field::PodName
-        | Field::PodId
-        | Field::ContainerName
-        | Field::Host => true,
-    });
-    let field = field.ok_or_else(|| {
-        let remedy = "write message, stream, kubernetes.namespace_name, kubernetes.pod_name, kubernetes.pod_id, \
-                      kubernetes.container_name, kubernetes.host or kubernetes.labels.KEY";
-        CompileError::field(format!("{place}.field"), format!("is {:?}, which no record has", condition.field), remedy)
-    })?;
-    let Some(test) = condition.test() else {
-        let remedy = "write one of in, notIn, matches, notMatches, exists";
+/// Checks a list of conditions. `place` is the list's path, for messages.
+pub fn compile_conditions(place: &str, conditions: &[Condition]) -> Result<Vec<Clause>, CompileError> {
+    conditions
+        .iter()
+        .enumerate()
+        .map(|(index, condition)| compile_condition(&format!("{place}[{index}]"), condition))
+        .collect()
+}
+
+fn compile_condition(place: &str, condition: &Condition) -> Result<Clause, CompileError> {
+    let Some(asked) = condition.asked() else {
         return Err(CompileError::field(
             place,
             "does not make exactly one test",
-            remedy,
+            "write field and one of in, notIn, matches, notMatches, exists; or anyOf alone",
         ));
     };
-    let test = match test {
+    let any_of = match asked {
+        Asked::One(test) => vec![compile_test(place, &test)?],
+        Asked::AnyOf(tests) => tests
+            .iter()
+            .enumerate()
+            .map(|(index, test)| compile_test(&format!("{place}.anyOf[{index}]"), test))
+            .collect::<Result<_, _>>()?,
+    };
+    Ok(Clause { any_of })
+}
+
+fn compile_test(place: &str, asked: &FieldTest<'_>) -> Result<Predicate, CompileError> {
+    let field = parse_field(&format!("{place}.field"), asked.field)?;
+    let test = match asked.test {
         condition::Test::In(values) => Test::In(check_values(&format!("{place}.in"), values)?),
         condition::Test::NotIn(values) => Test::NotIn(check_values(&format!("{place}.notIn"), values)?),
         condition::Test::Matches(pattern) => {
-            Test::Matches(check_pattern(&format!("{place}.matches"), pattern)?)
+            Test::Matches(parse_expression(&format!("{place}.matches"), pattern)?)
         }
         condition::Test::NotMatches(pattern) => {
-            Test::NotMatches(check_pattern(&format!("{place}.notMatches"), pattern)?)
+            Test::NotMatches(parse_expression(&format!("{place}.notMatches"), pattern)?)
         }
         condition::Test::Exists(present) => Test::Exists(present),
     };
@@ -50,20 +54,31 @@ pub fn compile_condition(place: &str, condition: &Condition) -> Result<Predicate
     })
 }
 
+/// Reads the name of a field. `place` is the path of what names it, for messages.
+pub fn parse_field(place: &str, name: &str) -> Result<Field, CompileError> {
+    Field::parse(name).ok_or_else(|| {
+        CompileError::field(
+            place,
+            format!("is {name:?}, which no record has"),
+            format!("write {FORMS}"),
+        )
+    })
+}
+
+/// Reads an expression. `place` is its path, for messages.
+pub fn parse_expression(place: &str, pattern: &str) -> Result<Expression, CompileError> {
+    Expression::parse(pattern).ok_or_else(|| {
+        CompileError::field(
+            place,
+            format!("is {pattern:?}, which is not a regular expression"),
+            "write RE2 syntax (no look-around, no back-references)",
+        )
+    })
+}
+
 fn check_values(field: &str, values: &[String]) -> Result<Vec<String>, CompileError> {
     if values.is_empty() {
         return Err(CompileError::field(field, "is empty", "list at least one value"));
     }
     Ok(values.to_vec())
-}
-
-fn check_pattern(field: &str, pattern: &str) -> Result<String, CompileError> {
-    match regex::Regex::new(&re2::portable(pattern)) {
-        Ok(_) if !pattern.is_empty() => Ok(pattern.to_owned()),
-        _ => Err(CompileError::field(
-            field,
-            format!("is {pattern:?}, which is not a regular expression"),
-            "write RE2 syntax (no look-around, no back-references)",
-        )),
-    }
 }

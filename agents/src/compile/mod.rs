@@ -8,10 +8,13 @@ mod credentials;
 mod destination;
 mod output;
 mod sidecar;
+mod source;
+mod step;
 
 use tributary_crds::output::Output as Wanted;
 use tributary_crds::policy::{Engine, LoggingPolicySpec, NodeAgent};
 use tributary_crds::quantity::ExactQuantity;
+use tributary_crds::support::pattern_deed;
 
 use crate::CompileError;
 use crate::pipeline::{Destination, Output, Pipeline, Place};
@@ -28,6 +31,7 @@ const LEAST_MEMORY_LIMIT: u64 = 128 << 20;
 pub fn compile(policy_name: &str, spec: &LoggingPolicySpec) -> Result<Pipeline, CompileError> {
     let agent = spec.node_agent.as_ref().ok_or(CompileError::NoNodeAgent)?;
     check_name("metadata.name", policy_name)?;
+    check_pattern("nodeAgent", agent.engine)?;
     let mut selection = Vec::new();
     if let Some(namespaces) = &spec.selector.namespace_selector {
         selection.extend(selector::of_namespaces(
@@ -42,10 +46,23 @@ pub fn compile(policy_name: &str, spec: &LoggingPolicySpec) -> Result<Pipeline, 
         policy: policy_name.to_owned(),
         engine: agent.engine,
         place: Place::Node,
+        sources: source::compile(&agent.sources, agent.engine)?,
         selection,
+        steps: step::compile(&spec.processors, agent.engine)?,
         outputs: compile_outputs("nodeAgent", &spec.outputs, agent.engine)?,
         memory_limit: memory_limit(agent)?,
     })
+}
+
+/// Refuses an engine that cannot serve a pattern.
+fn check_pattern(name: &str, engine: Engine) -> Result<(), CompileError> {
+    match pattern_deed(name).refusal(engine) {
+        Some(refusal) => Err(CompileError::Refused {
+            field: format!("spec.{name}.engine"),
+            refusal,
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Checks the outputs of a policy for an engine. `block` names what sends to them, for messages.

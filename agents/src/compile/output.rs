@@ -6,7 +6,7 @@ use tributary_crds::quantity::ExactQuantity;
 use tributary_crds::support::destinations;
 
 use super::check_name;
-use super::condition::compile_condition;
+use super::condition::compile_conditions;
 use super::credentials::{compile_auth, compile_tls};
 use super::destination;
 use crate::CompileError;
@@ -40,12 +40,7 @@ pub fn compile(place: &str, output: &output::Output, engine: Engine) -> Result<O
         .map(|tls| compile_tls(&format!("{place}.tls"), tls))
         .transpose()?;
     check_transport(place, &destination, auth.is_some(), tls.is_some())?;
-    let conditions = output
-        .conditions
-        .iter()
-        .enumerate()
-        .map(|(index, condition)| compile_condition(&format!("{place}.where[{index}]"), condition))
-        .collect::<Result<_, _>>()?;
+    let conditions = compile_conditions(&format!("{place}.where"), &output.conditions)?;
     let buffer = compile_buffer(&format!("{place}.buffer"), &output.buffer)?;
     let compiled = Output {
         name: output.name.clone(),

@@ -4,9 +4,9 @@ use tributary_crds::policy::{AgentSidecar, Engine, LoggingPolicySpec};
 use tributary_crds::quantity::ExactQuantity;
 
 use super::output::parse_buffer_size;
-use super::{check_name, compile_outputs};
+use super::{check_name, check_pattern, compile_outputs, step};
 use crate::CompileError;
-use crate::pipeline::{Destination, Output, Pipeline, Place};
+use crate::pipeline::{Destination, Output, Pipeline, Place, Sources};
 
 /// The memory limit of a sidecar whose policy sets none, as the policy's documentation says.
 const DEFAULT_MEMORY_LIMIT: u64 = 256 << 20;
@@ -14,10 +14,12 @@ const DEFAULT_MEMORY_LIMIT: u64 = 256 << 20;
 /// The least memory, in bytes, with which an engine reads on rather than hold its inputs back all the time.
 pub fn least_memory(engine: Engine) -> u64 {
     match engine {
-        // Idle, it uses some 50 MiB.
-        Engine::OpenTelemetryCollector => 128 << 20,
+        // Idle, they use some 50 MiB.
+        Engine::OpenTelemetryCollector | Engine::Vector => 128 << 20,
         // Idle, it uses some 17 MiB.
         Engine::FluentBit => 64 << 20,
+        // Idle, its two processes use some 80 MiB.
+        Engine::Fluentd => 192 << 20,
     }
 }
 
@@ -25,6 +27,7 @@ pub fn least_memory(engine: Engine) -> u64 {
 pub fn compile(policy_name: &str, spec: &LoggingPolicySpec) -> Result<Pipeline, CompileError> {
     let sidecar = spec.agent_sidecar.as_ref().ok_or(CompileError::NoAgentSidecar)?;
     check_name("metadata.name", policy_name)?;
+    check_pattern("agentSidecar", sidecar.engine)?;
     let mut outputs = compile_outputs("agentSidecar", &spec.outputs, sidecar.engine)?;
     let max_size = parse_buffer_size("spec.agentSidecar.bufferSize", &sidecar.buffer_size)?;
     for (index, output) in outputs.iter_mut().enumerate() {
@@ -35,7 +38,9 @@ pub fn compile(policy_name: &str, spec: &LoggingPolicySpec) -> Result<Pipeline, 
         policy: policy_name.to_owned(),
         engine: sidecar.engine,
         place: Place::Pod,
+        sources: Sources::default(),
         selection: Vec::new(),
+        steps: step::compile(&spec.processors, sidecar.engine)?,
         outputs,
         memory_limit: memory_limit(sidecar)?,
     })

@@ -1,10 +1,9 @@
 //! Tests on records: regular expressions by the `grep` filter, all others by `tributary.lua` from a file of data.
 
 use serde_json::{Value, json};
-use tributary_crds::condition::Field;
+use tributary_crds::field::Field;
 
-use crate::pipeline::{Pipeline, Predicate, Subject, Test};
-use crate::re2;
+use crate::pipeline::{Clause, Pipeline, Predicate, Subject, Test};
 
 /// The set of the policy's selectors.
 const SELECTION: &str = "selection";
@@ -16,7 +15,7 @@ pub fn data(pipeline: &Pipeline) -> String {
         text.extend(line(SELECTION, predicate));
     }
     for output in &pipeline.outputs {
-        for predicate in &output.conditions {
+        for predicate in output.conditions.iter().flat_map(|clause| &clause.any_of) {
             text.extend(line(&format!("output/{}", output.name), predicate));
         }
     }
@@ -24,12 +23,13 @@ pub fn data(pipeline: &Pipeline) -> String {
 }
 
 /// The filters that keep an output's records, for its processors.
-pub fn filters(output: &str, predicates: &[Predicate]) -> Vec<Value> {
+pub fn filters(output: &str, clauses: &[Clause]) -> Vec<Value> {
+    let predicates = || clauses.iter().flat_map(|clause| &clause.any_of);
     let mut filters = Vec::new();
-    if predicates.iter().any(|predicate| line("", predicate).is_some()) {
+    if predicates().any(|predicate| line("", predicate).is_some()) {
         filters.push(super::record::lua(&format!("keep_{output}")));
     }
-    filters.extend(predicates.iter().filter_map(grep));
+    filters.extend(predicates().filter_map(grep));
     filters
 }
 
@@ -63,7 +63,7 @@ fn grep(predicate: &Predicate) -> Option<Value> {
         .chain(rest.iter().map(|key| format!("['{key}']")))
         .collect();
     // In a group, because slashes at both ends would be taken for delimiters.
-    Some(json!({"name": "grep", rule: format!("{accessor} (?:{})", re2::portable(pattern))}))
+    Some(json!({"name": "grep", rule: format!("{accessor} (?:{})", pattern.portable())}))
 }
 
 /// Where the standard record has the subject. Keys of labels are letters, digits, dots, dashes, underscores and slashes.
@@ -71,6 +71,12 @@ fn path(subject: &Subject) -> Vec<&str> {
     match subject {
         Subject::Record(Field::Message) => vec!["message"],
         Subject::Record(Field::Stream) => vec!["stream"],
+        Subject::Record(Field::Level) => vec!["level"],
+        Subject::Record(Field::File) => vec!["file"],
+        Subject::Record(Field::Unit) => vec!["systemd", "unit"],
+        Subject::Record(Field::Data(keys)) => std::iter::once("data")
+            .chain(keys.iter().map(String::as_str))
+            .collect(),
         Subject::Record(Field::NamespaceName) => vec!["kubernetes", "namespace_name"],
         Subject::Record(Field::PodName) => vec!["kubernetes", "pod_name"],
         Subject::Record(Field::PodId) => vec!["kubernetes", "pod_id"],

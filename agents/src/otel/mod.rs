@@ -149,7 +149,8 @@ fn common_processors(pipeline: &Pipeline) -> Vec<(String, Value)> {
         ("k8s_attributes".to_owned(), processors::k8s_attributes(pipeline)),
     ];
     if !pipeline.selection.is_empty() {
-        steps.push(("filter".to_owned(), processors::keep_only(&pipeline.selection)));
+        let unwanted = ottl::violations(&pipeline.selection);
+        steps.push(("filter".to_owned(), processors::drop_where(&unwanted)));
     }
     if !pipeline.namespace_labels().is_empty() {
         steps.push((

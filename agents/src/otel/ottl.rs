@@ -1,8 +1,8 @@
 //! The OpenTelemetry Transformation Language: literals, paths and tests.
 
-use tributary_crds::condition::Field;
+use tributary_crds::field::Field;
 
-use crate::pipeline::{Predicate, Subject, Test};
+use crate::pipeline::{Clause, Predicate, Subject, Test};
 
 /// The prefix of the resource attributes that hold a pod's labels.
 pub const POD_LABEL_PREFIX: &str = "k8s.pod.label.";
@@ -30,6 +30,18 @@ pub fn violations(predicates: &[Predicate]) -> Vec<String> {
     predicates.iter().map(violation).collect()
 }
 
+/// The conditions that each mean that a record does not meet one of the clauses.
+pub fn clause_violations(clauses: &[Clause]) -> Vec<String> {
+    let violated = |clause: &Clause| {
+        let violations = violations(&clause.any_of);
+        match violations.as_slice() {
+            [one] => one.clone(),
+            several => format!("({})", several.join(") and (")),
+        }
+    };
+    clauses.iter().map(violated).collect()
+}
+
 fn violation(predicate: &Predicate) -> String {
     let path = path(&predicate.subject);
     let one_of = |values: &[String]| {
@@ -42,8 +54,8 @@ fn violation(predicate: &Predicate) -> String {
     match &predicate.test {
         Test::In(values) => format!("not ({})", one_of(values)),
         Test::NotIn(values) => one_of(values),
-        Test::Matches(pattern) => format!("not IsMatch({path}, {})", literal(pattern)),
-        Test::NotMatches(pattern) => format!("IsMatch({path}, {})", literal(pattern)),
+        Test::Matches(pattern) => format!("not IsMatch({path}, {})", literal(pattern.re2())),
+        Test::NotMatches(pattern) => format!("IsMatch({path}, {})", literal(pattern.re2())),
         Test::Exists(true) => format!("{path} == nil"),
         Test::Exists(false) => format!("{path} != nil"),
     }
@@ -54,6 +66,14 @@ fn path(subject: &Subject) -> String {
     match subject {
         Subject::Record(Field::Message) => "log.body".to_owned(),
         Subject::Record(Field::Stream) => "log.attributes[\"log.iostream\"]".to_owned(),
+        Subject::Record(Field::Level) => "log.attributes[\"level\"]".to_owned(),
+        Subject::Record(Field::File) => "log.attributes[\"log.file.path\"]".to_owned(),
+        Subject::Record(Field::Unit) => "log.attributes[\"systemd.unit\"]".to_owned(),
+        Subject::Record(Field::Data(keys)) => {
+            let data = "log.attributes[\"data\"]".to_owned();
+            keys.iter()
+                .fold(data, |path, key| path + "[" + &literal(key) + "]")
+        }
         Subject::Record(Field::NamespaceName) => resource("k8s.namespace.name"),
         Subject::Record(Field::PodName) => resource("k8s.pod.name"),
         Subject::Record(Field::PodId) => resource("k8s.pod.uid"),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use tributary_crds::output::{OtlpProtocol, WhenFull};
 
 use super::confmap::text;
-use super::{credentials, processors, record};
+use super::{credentials, ottl, processors, record};
 use crate::CompileError;
 use crate::config::FILES_DIRECTORY;
 use crate::pipeline::{Auth, Bucket, Buffer, Destination, Output, Pipeline, Place};
@@ -44,7 +44,7 @@ pub fn render(pipeline: &Pipeline, output: &Output) -> Result<Rendered, CompileE
     if !output.conditions.is_empty() {
         steps.push((
             format!("filter/{name}"),
-            processors::keep_only(&output.conditions),
+            processors::drop_where(&ottl::clause_violations(&output.conditions)),
         ));
     }
     let (kind, exporter) = exporter(pipeline, output)?;

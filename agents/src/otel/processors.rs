@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::confmap::{text, texts};
 use super::ottl;
-use crate::pipeline::{Pipeline, Predicate};
+use crate::pipeline::Pipeline;
 
 /// Holds the receiver back before the container's memory limit is reached.
 pub fn memory_limiter(memory_limit: u64) -> Value {
@@ -56,9 +56,9 @@ fn label(from: &str, prefix: &str, key: &str) -> Value {
     json!({"from": from, "key": text(key), "tag_name": text(&format!("{prefix}{key}"))})
 }
 
-/// Drops records that do not meet every predicate.
-pub fn keep_only(predicates: &[Predicate]) -> Value {
-    json!({"error_mode": "ignore", "log_conditions": texts(&ottl::violations(predicates))})
+/// Drops records that meet one of the conditions, each an OTTL expression.
+pub fn drop_where(conditions: &[String]) -> Value {
+    json!({"error_mode": "ignore", "log_conditions": texts(conditions)})
 }
 
 /// The groups of the path of a log, and what the semantic conventions call them.

@@ -1,0 +1,90 @@
+//! What each engine can do. A column of the support table is a file of this folder.
+
+use super::{AuthMethod, fluent_bit, fluentd, open_telemetry_collector, vector};
+use crate::buffer::WhenFull;
+use crate::engine::Engine;
+
+/// What one engine can do.
+#[derive(Clone, Copy, Debug)]
+pub struct Abilities {
+    /// The outputs that it can send to, and the methods of `auth` that it can use there.
+    pub outputs: &'static [(&'static str, &'static [AuthMethod])],
+    /// What it can do when a buffer is full.
+    pub when_full: &'static [WhenFull],
+    /// The processors that it has or can be given.
+    pub processors: &'static [&'static str],
+    /// What it can collect.
+    pub sources: &'static [&'static str],
+    /// The patterns that it can serve.
+    pub patterns: &'static [&'static str],
+}
+
+/// For outputs without `auth`, or where an engine cannot use it.
+pub const NO_AUTH: &[AuthMethod] = &[];
+/// User and password alone.
+pub const BASIC: &[AuthMethod] = &[AuthMethod::Basic];
+/// Both methods.
+pub const BASIC_OR_BEARER: &[AuthMethod] = &[AuthMethod::Basic, AuthMethod::Bearer];
+
+/// Every processor, in the order in which messages and documents list them.
+pub const PROCESSORS: &[&str] = &[
+    "parse",
+    "multiline",
+    "keep",
+    "drop",
+    "redact",
+    "set",
+    "rename",
+    "remove",
+    "sample",
+    "throttle",
+];
+/// Every source of a node agent.
+pub const SOURCES: &[&str] = &["containers", "journald", "files"];
+/// Every pattern that an engine serves.
+pub const PATTERNS: &[&str] = &["nodeAgent", "agentSidecar"];
+
+/// The column of an engine.
+pub const fn of(engine: Engine) -> &'static Abilities {
+    match engine {
+        Engine::OpenTelemetryCollector => &open_telemetry_collector::ABILITIES,
+        Engine::FluentBit => &fluent_bit::ABILITIES,
+        Engine::Fluentd => &fluentd::ABILITIES,
+        Engine::Vector => &vector::ABILITIES,
+    }
+}
+
+impl Abilities {
+    /// The methods of `auth` that it can use at an output; `None` when it cannot send there.
+    pub fn output(&self, field: &str) -> Option<&'static [AuthMethod]> {
+        self.outputs
+            .iter()
+            .find(|(known, _)| *known == field)
+            .map(|(_, methods)| *methods)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::OUTPUTS;
+    use super::*;
+
+    #[test]
+    fn no_column_has_a_row_that_the_table_has_not() {
+        for engine in Engine::ALL {
+            let abilities = of(engine);
+            for (field, _) in abilities.outputs {
+                assert!(OUTPUTS.iter().any(|output| output.field == *field), "{field}");
+            }
+            for (known, able) in [
+                (PROCESSORS, abilities.processors),
+                (SOURCES, abilities.sources),
+                (PATTERNS, abilities.patterns),
+            ] {
+                for name in able {
+                    assert!(known.contains(name), "{name}");
+                }
+            }
+        }
+    }
+}

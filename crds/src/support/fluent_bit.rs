@@ -1,0 +1,27 @@
+//! What Fluent Bit can do.
+
+use super::abilities::{Abilities, BASIC, BASIC_OR_BEARER, NO_AUTH};
+use crate::buffer::WhenFull;
+
+/// Not `s3`: it takes records for delivered when they are in files of the plugin's own, which `Block` does not hold back.
+pub const ABILITIES: Abilities = Abilities {
+    outputs: &[
+        ("elasticsearch", BASIC),
+        ("openSearch", BASIC),
+        ("loki", BASIC_OR_BEARER),
+        ("otlp", BASIC_OR_BEARER),
+        ("kafka", BASIC),
+        ("splunk", NO_AUTH),
+        ("datadog", NO_AUTH),
+        ("syslog", NO_AUTH),
+        ("papertrail", NO_AUTH),
+        ("forward", NO_AUTH),
+        ("http", BASIC_OR_BEARER),
+        ("stdout", NO_AUTH),
+        ("file", NO_AUTH),
+    ],
+    when_full: &[WhenFull::Block, WhenFull::DropOldest],
+    processors: &[],
+    sources: &["containers"],
+    patterns: &["nodeAgent", "agentSidecar"],
+};

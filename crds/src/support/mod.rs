@@ -1,0 +1,199 @@
+//! Which engine can do what: the one table behind the rules of the resource's schema, the compiler's refusals,
+//! `docs/reference/support.md` and the tests. Its rows are in `outputs.rs` and `abilities.rs`, and each engine's column is a file.
+
+mod abilities;
+mod fluent_bit;
+mod fluentd;
+mod open_telemetry_collector;
+mod outputs;
+mod page;
+mod refusal;
+mod rules;
+mod vector;
+
+pub use abilities::{Abilities, PATTERNS, PROCESSORS, SOURCES, of};
+pub use outputs::*;
+pub use page::page;
+pub use refusal::{Deed, Refusal};
+pub use rules::{add_engine_rules, add_output_rules};
+
+use crate::buffer::WhenFull;
+use crate::engine::Engine;
+
+/// What holds for one kind of destination, whatever the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutputSupport {
+    /// The field of an output that asks for it.
+    pub field: &'static str,
+    /// What to write for an engine that cannot, besides another engine; may be empty.
+    pub instead: &'static str,
+    /// What to write in place of an `auth` that no engine can use.
+    pub instead_of_auth: &'static str,
+    /// Where the policy says whether the connection is encrypted.
+    pub encryption: Encryption,
+}
+
+/// Where a policy says whether a connection is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encryption {
+    /// There is no connection.
+    NoNetwork,
+    /// The scheme of the URL in this field of the destination.
+    Scheme(&'static str),
+    /// The presence of `tls`.
+    Tls,
+    /// It always is.
+    Always,
+    /// In the destination's own settings, and `tls` has nothing to add.
+    Own,
+}
+
+/// A method of `auth`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthMethod {
+    /// `auth.basic`.
+    Basic,
+    /// `auth.bearer`.
+    Bearer,
+}
+
+impl AuthMethod {
+    /// Every method.
+    pub const ALL: [Self; 2] = [Self::Basic, Self::Bearer];
+
+    /// The field of `auth`.
+    pub fn field(self) -> &'static str {
+        match self {
+            Self::Basic => "basic",
+            Self::Bearer => "bearer",
+        }
+    }
+}
+
+/// What can happen when a buffer is full.
+pub const WHEN_FULL: [WhenFull; 3] = [WhenFull::Block, WhenFull::DropOldest, WhenFull::DropNewest];
+
+/// The engines that can.
+fn able(can: impl Fn(&Abilities) -> bool) -> Vec<Engine> {
+    Engine::ALL
+        .into_iter()
+        .filter(|engine| can(of(*engine)))
+        .collect()
+}
+
+impl OutputSupport {
+    /// The engines that can send there.
+    pub fn engines(&self) -> Vec<Engine> {
+        able(|abilities| abilities.output(self.field).is_some())
+    }
+
+    /// The engines that can use a method of `auth` here.
+    pub fn auth(&self, method: AuthMethod) -> Vec<Engine> {
+        able(|abilities| {
+            abilities
+                .output(self.field)
+                .is_some_and(|methods| methods.contains(&method))
+        })
+    }
+
+    /// Sending there.
+    pub fn deed(&self) -> Deed {
+        Deed {
+            what: format!("send to {}", self.field),
+            able: self.engines(),
+            instead: self.instead.to_owned(),
+        }
+    }
+
+    /// Why a method of `auth` is none for this destination, whatever the engine, and what to write.
+    pub fn auth_misfit(&self, method: AuthMethod) -> Option<Refusal> {
+        if !self.auth(method).is_empty() {
+            return None;
+        }
+        let other = AuthMethod::ALL
+            .into_iter()
+            .find(|other| !self.auth(*other).is_empty());
+        Some(Refusal {
+            problem: match other {
+                Some(_) => format!("{} takes no auth.{}", self.field, method.field()),
+                None => format!("{} takes no auth", self.field),
+            },
+            remedy: match other {
+                Some(other) => format!("write auth.{}", other.field()),
+                None => self.instead_of_auth.to_owned(),
+            },
+        })
+    }
+
+    /// Why `tls` is nothing for this destination, and what to write, or `None` when it has a meaning.
+    pub fn tls_misfit(&self) -> Option<Refusal> {
+        (self.encryption == Encryption::Own).then(|| Refusal {
+            problem: format!("{} takes no tls", self.field),
+            remedy: "remove tls: the authorities of the agent's image check the server".to_owned(),
+        })
+    }
+
+    /// Using a method of `auth` that only some of the engines that send there can use.
+    pub fn auth_deed(&self, method: AuthMethod) -> Option<Deed> {
+        let using = self.auth(method);
+        let unable = self
+            .engines()
+            .into_iter()
+            .find(|engine| !using.contains(engine))?;
+        let instead = AuthMethod::ALL
+            .into_iter()
+            .find(|other| self.auth(*other).contains(&unable));
+        (!using.is_empty()).then(|| Deed {
+            what: format!("send auth.{} to {}", method.field(), self.field),
+            able: using,
+            instead: instead
+                .map(|other| format!("auth.{}", other.field()))
+                .unwrap_or_default(),
+        })
+    }
+}
+
+/// Doing something when a buffer is full.
+pub fn when_full_deed(when_full: WhenFull) -> Deed {
+    Deed {
+        what: format!("do whenFull: {when_full:?}"),
+        able: able(|abilities| abilities.when_full.contains(&when_full)),
+        instead: format!("whenFull: {:?}", WhenFull::Block),
+    }
+}
+
+/// Running a processor.
+pub fn processor_deed(name: &str) -> Deed {
+    Deed {
+        what: name.to_owned(),
+        able: able(|abilities| abilities.processors.contains(&name)),
+        instead: String::new(),
+    }
+}
+
+/// Collecting from a source.
+pub fn source_deed(name: &str) -> Deed {
+    Deed {
+        what: format!("collect {name}"),
+        able: able(|abilities| abilities.sources.contains(&name)),
+        instead: String::new(),
+    }
+}
+
+/// Serving a pattern.
+pub fn pattern_deed(name: &str) -> Deed {
+    Deed {
+        what: format!("run as {name}"),
+        able: able(|abilities| abilities.patterns.contains(&name)),
+        instead: String::new(),
+    }
+}
+
+/// The names of all destinations, for messages.
+pub fn destinations() -> String {
+    OUTPUTS
+        .iter()
+        .map(|output| output.field)
+        .collect::<Vec<_>>()
+        .join(", ")
+}

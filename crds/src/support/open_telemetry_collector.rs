@@ -1,0 +1,27 @@
+//! What the OpenTelemetry Collector can do.
+
+use super::abilities::{Abilities, BASIC, BASIC_OR_BEARER, NO_AUTH};
+use crate::buffer::WhenFull;
+
+/// Not `datadog`: its exporter takes records for delivered when they are in its memory. Not `journald`: the collector's images have no
+/// `journalctl`, which its receiver calls.
+pub const ABILITIES: Abilities = Abilities {
+    outputs: &[
+        ("elasticsearch", BASIC_OR_BEARER),
+        ("openSearch", BASIC_OR_BEARER),
+        ("loki", BASIC_OR_BEARER),
+        ("otlp", BASIC_OR_BEARER),
+        ("kafka", BASIC),
+        ("splunk", NO_AUTH),
+        ("s3", NO_AUTH),
+        ("syslog", NO_AUTH),
+        ("papertrail", NO_AUTH),
+        ("http", BASIC_OR_BEARER),
+        ("stdout", NO_AUTH),
+        ("file", NO_AUTH),
+    ],
+    when_full: &[WhenFull::Block, WhenFull::DropNewest],
+    processors: &[],
+    sources: &["containers"],
+    patterns: &["nodeAgent", "agentSidecar"],
+};

@@ -1,0 +1,162 @@
+//! The table as rules of the resource's schema, which `kubectl apply` meets.
+
+use kube::core::{Rule, validate};
+use schemars::Schema;
+
+use super::{
+    AuthMethod, Deed, Encryption, OUTPUTS, PATTERNS, PROCESSORS, Refusal, SOURCES, WHEN_FULL, destinations,
+    pattern_deed, processor_deed, source_deed, when_full_deed,
+};
+
+/// Adds to the schema of an output what does not depend on the engine.
+pub fn add_output_rules(schema: &mut Schema) {
+    add(schema, output_rules());
+}
+
+/// Adds to the schema of a policy's spec what its engines cannot do.
+pub fn add_engine_rules(schema: &mut Schema) {
+    add(schema, engine_rules());
+}
+
+fn add(schema: &mut Schema, rules: Vec<Rule>) {
+    for rule in rules {
+        // A rule is two texts, which always become JSON.
+        let added = validate(schema, rule);
+        debug_assert!(added.is_ok(), "{added:?}");
+    }
+}
+
+fn rule(expression: &str, message: &str) -> Rule {
+    Rule::new(expression).message(message)
+}
+
+fn refusing(refusal: &Refusal, expression: &str) -> Rule {
+    rule(expression, &format!("{}: {}", refusal.problem, refusal.remedy))
+}
+
+fn output_rules() -> Vec<Rule> {
+    let has: Vec<String> = OUTPUTS
+        .iter()
+        .map(|output| format!("has(self.{})", output.field))
+        .collect();
+    let count = format!("[{}].filter(x, x).size() == 1", has.join(", "));
+    let sentence = format!(
+        "an output has exactly one destination: write one of {}",
+        destinations()
+    );
+    let mut rules = vec![rule(&count, &sentence)];
+    rules.extend(encryption_rules());
+    for output in OUTPUTS
+        .iter()
+        .filter(|output| output.encryption != Encryption::NoNetwork)
+    {
+        let field = output.field;
+        if let Some(misfit) = output.tls_misfit() {
+            rules.push(refusing(
+                &misfit,
+                &format!("!(has(self.{field}) && has(self.tls))"),
+            ));
+        }
+        let misfits = AuthMethod::ALL.map(|method| (method, output.auth_misfit(method)));
+        if let [(_, Some(misfit)), (_, Some(_))] = &misfits {
+            rules.push(refusing(
+                misfit,
+                &format!("!(has(self.{field}) && has(self.auth))"),
+            ));
+            continue;
+        }
+        for (method, misfit) in misfits {
+            if let Some(misfit) = misfit {
+                let method = method.field();
+                let allowed = format!("!(has(self.{field}) && has(self.auth) && has(self.auth.{method}))");
+                rules.push(refusing(&misfit, &allowed));
+            }
+        }
+    }
+    rules
+}
+
+fn encryption_rules() -> [Rule; 2] {
+    let mut local = Vec::new();
+    let mut encrypted = Vec::new();
+    for output in OUTPUTS {
+        let field = output.field;
+        match output.encryption {
+            Encryption::NoNetwork => local.push(field),
+            Encryption::Tls | Encryption::Always | Encryption::Own => {}
+            Encryption::Scheme(url) => {
+                encrypted.push(format!(
+                    "(!has(self.{field}) || self.{field}.{url}.startsWith('https:'))"
+                ));
+            }
+        }
+    }
+    let has: Vec<String> = local.iter().map(|field| format!("has(self.{field})")).collect();
+    [
+        rule(
+            &format!("!({}) || !(has(self.auth) || has(self.tls))", has.join(" || ")),
+            &format!("{} use no network: remove auth and tls", local.join(" and ")),
+        ),
+        rule(
+            &format!("!has(self.tls) || ({})", encrypted.join(" && ")),
+            "tls is set, but the address starts with http://: write https:// or remove tls",
+        ),
+    ]
+}
+
+/// The rules of the spec about what not every engine can do, whichever pattern it serves.
+fn engine_rules() -> Vec<Rule> {
+    let mut rules = Vec::new();
+    let mut refuse = |deed: &Deed, patterns: &[&str], asked: &str| {
+        let Some(refusal) = deed.sentence() else { return };
+        let able: Vec<String> = deed
+            .able
+            .iter()
+            .map(|engine| format!("'{}'", engine.as_str()))
+            .collect();
+        let able = able.join(", ");
+        let unable: Vec<String> = patterns
+            .iter()
+            .map(|pattern| format!("has(self.{pattern}) && !(self.{pattern}.engine in [{able}])"))
+            .collect();
+        rules.push(refusing(
+            &refusal,
+            &format!("!({}) || !({asked})", unable.join(" || ")),
+        ));
+    };
+    for pattern in PATTERNS {
+        refuse(&pattern_deed(pattern), &[pattern], "true");
+    }
+    for source in SOURCES {
+        let asked = match *source {
+            "files" => "size(self.nodeAgent.sources.files) > 0".to_owned(),
+            source => format!("has(self.nodeAgent.sources.{source})"),
+        };
+        refuse(&source_deed(source), &["nodeAgent"], &asked);
+    }
+    for processor in PROCESSORS {
+        let asked = format!("has(self.processors) && self.processors.exists(p, has(p.{processor}))");
+        refuse(&processor_deed(processor), PATTERNS, &asked);
+    }
+    for output in OUTPUTS {
+        let field = output.field;
+        refuse(
+            &output.deed(),
+            PATTERNS,
+            &format!("self.outputs.exists(o, has(o.{field}))"),
+        );
+        for method in AuthMethod::ALL {
+            if let Some(deed) = output.auth_deed(method) {
+                let method = method.field();
+                let asked =
+                    format!("self.outputs.exists(o, has(o.{field}) && has(o.auth) && has(o.auth.{method}))");
+                refuse(&deed, PATTERNS, &asked);
+            }
+        }
+    }
+    for when_full in WHEN_FULL {
+        let asked = format!("self.outputs.exists(o, o.buffer.whenFull == '{when_full:?}')");
+        refuse(&when_full_deed(when_full), PATTERNS, &asked);
+    }
+    rules
+}
