@@ -67,10 +67,10 @@ pub fn parse_field(place: &str, name: &str) -> Result<Field, CompileError> {
 
 /// Reads an expression. `place` is its path, for messages.
 pub fn parse_expression(place: &str, pattern: &str) -> Result<Expression, CompileError> {
-    Expression::parse(pattern).ok_or_else(|| {
+    Expression::parse(pattern).map_err(|reason| {
         CompileError::field(
             place,
-            format!("is {pattern:?}, which is not a regular expression"),
+            format!("is {pattern:?}, which {reason}"),
             "write RE2 syntax (no look-around, no back-references)",
         )
     })

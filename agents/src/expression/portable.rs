@@ -1,13 +1,13 @@
-//! Patterns in RE2's syntax, written so that other engines read the same.
+//! Patterns in RE2's syntax, written so that Rust's `regex` reads the same.
 
 /// Escapes what RE2 takes literally and others do not: braces that repeat nothing, and brackets, `&` and `~` within
-/// brackets; and writes `\Q...\E` out. The result means to RE2 what the pattern means.
+/// brackets; writes `\Q...\E` out, and classes such as `\d`, which RE2 takes for ASCII. The result means to RE2 what the pattern means.
 pub fn portable(pattern: &str) -> String {
     let mut written = String::with_capacity(pattern.len());
     let mut rest = pattern;
     while let Some(c) = rest.chars().next() {
         let taken = match c {
-            '\\' => escape(rest, &mut written),
+            '\\' => ascii_class(rest, &mut written, false).unwrap_or_else(|| escape(rest, &mut written)),
             '[' => class(rest, &mut written),
             '{' if repetition(rest).is_none() => {
                 written.push_str("\\{");
@@ -32,6 +32,32 @@ fn repetition(text: &str) -> Option<usize> {
     let (least, most) = text[1..end].split_once(',').unwrap_or((&text[1..end], ""));
     let digits = |number: &str| number.bytes().all(|byte| byte.is_ascii_digit());
     (!least.is_empty() && digits(least) && digits(most)).then_some(end + 1)
+}
+
+/// Writes the class or assertion of ASCII at the start, if there is one, and returns its length. `within` brackets, or on its own.
+fn ascii_class(text: &str, written: &mut String, within: bool) -> Option<usize> {
+    let (negated, ranges) = match text.as_bytes().get(1)? {
+        b'd' => (false, "0-9"),
+        b'D' => (true, "0-9"),
+        b'w' => (false, "0-9A-Za-z_"),
+        b'W' => (true, "0-9A-Za-z_"),
+        b's' => (false, r"\t\n\f\r "),
+        b'S' => (true, r"\t\n\f\r "),
+        b'b' if !within => {
+            written.push_str(r"(?-u:\b)");
+            return Some(2);
+        }
+        _ => return None,
+    };
+    let class = match (negated, within) {
+        (false, true) => ranges.to_owned(),
+        (true, true) => format!("[^{ranges}]"),
+        // Without regard to case, letters of other alphabets would belong to them.
+        (false, false) => format!("(?-i:[{ranges}])"),
+        (true, false) => format!("(?-i:[^{ranges}])"),
+    };
+    written.push_str(&class);
+    Some(2)
 }
 
 /// Writes the escape at the start, and returns its length.
@@ -60,7 +86,7 @@ fn class(text: &str, written: &mut String) -> usize {
         let rest = &text[at..];
         at += match c {
             ']' if at > start => return at + copy(rest, 1, written),
-            '\\' => escape(rest, written),
+            '\\' => ascii_class(rest, written, true).unwrap_or_else(|| escape(rest, written)),
             '[' if rest.starts_with("[:") => copy(rest, rest.find(":]").map_or(1, |end| end + 2), written),
             '[' | '&' | '~' | ']' => {
                 written.push('\\');
@@ -86,6 +112,11 @@ mod tests {
             (r"[^]a][[:alpha:]\]{]", r"[^\]a][[:alpha:]\]{]"),
             (r"\Qa.b{\Ec", r"a\.b\{c"),
             ("é{é", "é\\{é"),
+            (
+                r"\d\W\\d[\s\D]",
+                r"(?-i:[0-9])(?-i:[^0-9A-Za-z_])\\d[\t\n\f\r [^0-9]]",
+            ),
+            (r"\bx", r"(?-u:\b)x"),
         ];
         for (pattern, expected) in cases {
             assert_eq!(portable(pattern), expected, "{pattern}");
