@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// What a node agent collects. Absent: `containers` alone.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[x_kube(
-    validation = Rule::new("has(self.containers) || has(self.journald) || size(self.files) > 0")
+    validation = Rule::new("has(self.containers) || has(self.journald) || has(self.files) && size(self.files) > 0")
         .message("nothing is collected: write containers: {}, journald: {units: [...]} or files: [{path: ...}]")
 )]
 pub struct Sources {

@@ -128,10 +128,7 @@ fn engine_rules() -> Vec<Rule> {
         refuse(&pattern_deed(pattern), &[pattern], "true");
     }
     for source in SOURCES {
-        let asked = match *source {
-            "files" => "size(self.nodeAgent.sources.files) > 0".to_owned(),
-            source => format!("has(self.nodeAgent.sources.{source})"),
-        };
+        let asked = format!("has(self.nodeAgent.sources.{source})");
         refuse(&source_deed(source), &["nodeAgent"], &asked);
     }
     for processor in PROCESSORS {
