@@ -1,4 +1,4 @@
-//! Every example of `docs/outputs.md` is a policy, or the outputs of one, that compiles and renders.
+//! Every example of the pages about outputs, processors and sources is a policy, or the outputs of one, that compiles and renders.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -6,12 +6,17 @@ use serde_json::{Value, json};
 use tributary_agents::{compile, compile_sidecar, render};
 use tributary_crds::LoggingPolicySpec;
 
-const PAGE: &str = include_str!("../../docs/outputs.md");
+const PAGES: [&str; 3] = [
+    include_str!("../../docs/outputs.md"),
+    include_str!("../../docs/processors.md"),
+    include_str!("../../docs/sources.md"),
+];
 
 /// The text of each fenced block in YAML.
 fn examples() -> Vec<&'static str> {
-    PAGE.split("```yaml\n")
-        .skip(1)
+    PAGES
+        .iter()
+        .flat_map(|page| page.split("```yaml\n").skip(1))
         .map(|rest| rest.split("```").next().unwrap())
         .collect()
 }
@@ -38,7 +43,12 @@ fn examples_compile() {
             serde_saphyr::from_str(example).unwrap_or_else(|error| panic!("{error}:\n{example}"));
         let spec = match document.get("spec") {
             Some(spec) => spec.clone(),
-            None => json!({"nodeAgent": {}, "outputs": document["outputs"]}),
+            None => {
+                let look = json!([{"name": "look", "stdout": {}}]);
+                let outputs = document.get("outputs").unwrap_or(&look);
+                let processors = document.get("processors").cloned().unwrap_or_else(|| json!([]));
+                json!({"nodeAgent": {}, "processors": processors, "outputs": outputs})
+            }
         };
         let written = spec.clone();
         let spec: LoggingPolicySpec =

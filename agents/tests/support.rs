@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod least_settings;
+
 use serde_json::{Value, json};
 use tributary_agents::{CompileError, compile, render};
 use tributary_crds::LoggingPolicySpec;
@@ -11,33 +13,8 @@ use tributary_crds::support::{
     AuthMethod, Encryption, OUTPUTS, OutputSupport, WHEN_FULL, of, when_full_deed,
 };
 
-/// The least that a destination of each kind needs.
-fn destination(field: &str) -> Value {
-    match field {
-        "elasticsearch" | "openSearch" | "loki" => json!({"url": "https://host.example"}),
-        "otlp" => json!({"endpoint": "https://host.example"}),
-        "kafka" => json!({"brokers": ["host.example:9092"], "topic": "logs"}),
-        "splunk" => json!({"url": "https://host.example:8088", "tokenSecretRef": {"name": "s", "key": "k"}}),
-        "datadog" => json!({"apiKeySecretRef": {"name": "s", "key": "k"}}),
-        "s3" => json!({"bucket": "logs", "region": "eu-central-1"}),
-        "syslog" | "papertrail" | "forward" => json!({"address": "host.example:6514"}),
-        "http" => json!({"url": "https://host.example/logs"}),
-        "stdout" => json!({}),
-        "file" => json!({"path": "/var/log/tributary/a"}),
-        field => panic!("write here the least that {field} needs"),
-    }
-}
-
-fn auth(method: AuthMethod) -> Value {
-    let secret = json!({"name": "s", "key": "k"});
-    match method {
-        AuthMethod::Basic => json!({"basic": {"username": "u", "passwordSecretRef": secret}}),
-        AuthMethod::Bearer => json!({"bearer": {"tokenSecretRef": secret}}),
-    }
-}
-
 fn outcome(output: &OutputSupport, engine: Engine, more: Value) -> Result<(), CompileError> {
-    let mut wanted = json!({"name": "a", output.field: destination(output.field)});
+    let mut wanted = json!({"name": "a", output.field: least_settings::destination(output.field)});
     let more: serde_json::Map<_, _> = serde_json::from_value(more).unwrap();
     wanted.as_object_mut().unwrap().extend(more);
     let spec = json!({"nodeAgent": {"engine": engine.as_str()}, "outputs": [wanted]});
@@ -74,7 +51,7 @@ fn every_method_of_auth_is_as_the_table_says() {
             for method in AuthMethod::ALL {
                 let supported = output.auth(method).contains(&engine);
                 let words = if supported { "" } else { "auth" };
-                let asked = json!({"auth": auth(method)});
+                let asked = json!({"auth": least_settings::auth(method)});
                 check(outcome(output, engine, asked), supported, words);
             }
         }
@@ -106,6 +83,49 @@ fn what_happens_when_a_buffer_is_full_is_as_the_table_says() {
                 let asked = json!({"buffer": {"whenFull": format!("{when_full:?}")}});
                 check(outcome(output, engine, asked), supported, words);
             }
+        }
+    }
+}
+
+/// What becomes of a node agent's policy with these sources and processors.
+fn outcome_of_node(engine: Engine, sources: &Value, processors: &Value) -> Result<(), CompileError> {
+    let spec = json!({
+        "nodeAgent": {"engine": engine.as_str(), "sources": sources},
+        "processors": processors,
+        "outputs": [{"name": "a", "stdout": {}}],
+    });
+    let spec: LoggingPolicySpec = serde_json::from_value(spec).unwrap();
+    render(&compile("test", &spec)?).map(drop)
+}
+
+#[test]
+fn processors_are_as_the_table_says() {
+    for name in PROCESSORS {
+        let mut wanted = json!({*name: least_settings::processor(name)});
+        if ["keep", "drop"].contains(name) {
+            wanted["where"] = json!([{"field": "level", "in": ["info"]}]);
+        }
+        for engine in Engine::ALL {
+            let refusal = processor_deed(name).refusal(engine);
+            let words = refusal.as_ref().map_or("", |refusal| &refusal.remedy);
+            let outcome = outcome_of_node(engine, &json!({"containers": {}}), &json!([wanted]));
+            check(outcome, refusal.is_none(), words);
+        }
+    }
+}
+
+#[test]
+fn sources_are_as_the_table_says() {
+    for name in SOURCES {
+        let wanted = json!({*name: least_settings::source(name)});
+        for engine in Engine::ALL {
+            let refusal = source_deed(name).refusal(engine);
+            let words = refusal.as_ref().map_or("", |refusal| &refusal.remedy);
+            check(
+                outcome_of_node(engine, &wanted, &json!([])),
+                refusal.is_none(),
+                words,
+            );
         }
     }
 }

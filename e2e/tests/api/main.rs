@@ -10,9 +10,13 @@ mod certificates;
 mod crd;
 mod fixture;
 mod install;
+#[path = "../../../agents/tests/least_settings/mod.rs"]
+mod least_settings;
 mod operator;
+mod processor_rules;
 mod rbac;
 mod registration;
+mod support_rules;
 mod watchdog;
 mod webhook;
 

@@ -1,0 +1,64 @@
+//! The support table, as the API server understands it: whatever not every engine can do is refused to one that cannot, with the
+//! sentence of the table.
+
+use serde_json::{Value, json};
+use tributary_crds::engine::Engine;
+use tributary_crds::support::{
+    AuthMethod, Deed, OUTPUTS, PROCESSORS, SOURCES, WHEN_FULL, processor_deed, source_deed, when_full_deed,
+};
+
+use crate::least_settings;
+
+/// Specs that ask an engine for what it cannot do, and what the API server has to say.
+pub fn mistakes() -> Vec<(Value, String)> {
+    let mut mistakes = Vec::new();
+    let mut refused = |deed: &Deed, agent: Value, processors: Value, output: Value| {
+        let unable = Engine::ALL.into_iter().find(|engine| !deed.able.contains(engine));
+        let (Some(refusal), Some(engine)) = (deed.sentence(), unable) else {
+            return;
+        };
+        let sentence = format!("{}: {}", refusal.problem, refusal.remedy);
+        for pattern in ["nodeAgent", "agentSidecar"] {
+            if pattern == "agentSidecar" && agent != json!({}) {
+                continue;
+            }
+            let mut spec = json!({"processors": processors, "outputs": [output]});
+            spec[pattern] = agent.clone();
+            spec[pattern]["engine"] = json!(engine.as_str());
+            mistakes.push((spec, sentence.clone()));
+        }
+    };
+    let stdout = json!({"name": "a", "stdout": {}});
+    for source in SOURCES {
+        let wanted = json!({"sources": {*source: least_settings::source(source)}});
+        refused(&source_deed(source), wanted, json!([]), stdout.clone());
+    }
+    for processor in PROCESSORS {
+        let mut wanted = json!({*processor: least_settings::processor(processor)});
+        if ["keep", "drop"].contains(processor) {
+            wanted["where"] = json!([{"field": "level", "in": ["info"]}]);
+        }
+        refused(
+            &processor_deed(processor),
+            json!({}),
+            json!([wanted]),
+            stdout.clone(),
+        );
+    }
+    for output in OUTPUTS {
+        let wanted = json!({"name": "a", output.field: least_settings::destination(output.field)});
+        refused(&output.deed(), json!({}), json!([]), wanted.clone());
+        for method in AuthMethod::ALL {
+            if let Some(deed) = output.auth_deed(method) {
+                let mut wanted = wanted.clone();
+                wanted["auth"] = least_settings::auth(method);
+                refused(&deed, json!({}), json!([]), wanted);
+            }
+        }
+    }
+    for when_full in WHEN_FULL {
+        let wanted = json!({"name": "a", "stdout": {}, "buffer": {"whenFull": format!("{when_full:?}")}});
+        refused(&when_full_deed(when_full), json!({}), json!([]), wanted);
+    }
+    mistakes
+}
