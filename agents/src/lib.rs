@@ -2,6 +2,7 @@
 //!
 //! `LoggingPolicySpec` → [`pipeline::Pipeline`] (engine-neutral, checked) → [`config::AgentConfig`] (files, arguments, mounts).
 
+mod cloud;
 mod compile;
 pub mod config;
 mod error;

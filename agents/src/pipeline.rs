@@ -8,6 +8,7 @@ use tributary_crds::field::Field;
 use tributary_crds::output::{OtlpProtocol, WhenFull};
 use tributary_crds::policy::Engine;
 
+pub use crate::cloud::{AwsCredentials, AzureTable, Bucket, GoogleBucket, GoogleLog, GoogleTopic, LogGroup};
 use crate::expression::Expression;
 use crate::step::Step;
 use crate::url::Url;
@@ -136,6 +137,16 @@ pub enum Destination {
     },
     /// A bucket of Amazon S3.
     S3(Bucket),
+    /// A log group of `CloudWatch`.
+    CloudWatch(LogGroup),
+    /// A log of Google Cloud Logging.
+    GoogleCloudLogging(GoogleLog),
+    /// A bucket of Google Cloud Storage.
+    Gcs(GoogleBucket),
+    /// A topic of Google Cloud Pub/Sub.
+    PubSub(GoogleTopic),
+    /// A table of Azure Monitor.
+    AzureMonitor(AzureTable),
     /// A server that takes RFC 5424 over TCP.
     Syslog {
         /// A DNS name or an address, without brackets.
@@ -185,30 +196,6 @@ pub enum Auth {
         /// The token.
         token: SecretKeyRef,
     },
-}
-
-/// A bucket of Amazon S3, or of what has its API.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bucket {
-    /// The bucket's name.
-    pub name: String,
-    /// Its region.
-    pub region: String,
-    /// What keys begin with, without slashes at its ends.
-    pub prefix: Option<String>,
-    /// Another server than Amazon's, without a path.
-    pub endpoint: Option<Url>,
-    /// Absent: the identity of the agent's pod.
-    pub credentials: Option<AwsCredentials>,
-}
-
-/// An access key of AWS.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AwsCredentials {
-    /// Its identifier.
-    pub access_key_id: SecretKeyRef,
-    /// Its secret part.
-    pub secret_access_key: SecretKeyRef,
 }
 
 /// How the agent checks who it talks to.
@@ -322,12 +309,7 @@ impl Pipeline {
         let credentials = self.outputs.iter().find_map(Output::aws_credentials);
         credentials
             .into_iter()
-            .flat_map(|aws| {
-                [
-                    ("AWS_ACCESS_KEY_ID".to_owned(), aws.access_key_id.clone()),
-                    ("AWS_SECRET_ACCESS_KEY".to_owned(), aws.secret_access_key.clone()),
-                ]
-            })
+            .flat_map(AwsCredentials::environment)
             .collect()
     }
 
@@ -372,9 +354,15 @@ impl Output {
     fn secrets(&self) -> impl Iterator<Item = &SecretKeyRef> {
         let token = match &self.destination {
             Destination::Splunk { token, .. } => Some(token),
+            | Self::CloudWatch(_)
+            | Self::GoogleCloudLogging(_)
+            | Self::Gcs(_)
+            | Self::PubSub(_)
+            | Self::AzureMonitor(_)
             Destination::Datadog { api_key, .. } => Some(api_key),
             Destination::Forward { shared_key, .. } => shared_key.as_ref(),
-            _ => None,
+            Destination::AzureMonitor(table) => Some(&table.client_secret),
+            _ => self.google_key(),
         };
         let credential = self.auth.as_ref().map(|auth| match auth {
             Auth::Basic { password, .. } => password,
@@ -385,6 +373,17 @@ impl Output {
             .into_iter()
             .chain(token)
             .chain(
+            Destination::CloudWatch(group) => group.credentials.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The service account's key, for a destination in Google Cloud that has one.
+    pub fn google_key(&self) -> Option<&SecretKeyRef> {
+        match &self.destination {
+            Destination::GoogleCloudLogging(log) => log.key.as_ref(),
+            Destination::Gcs(bucket) => bucket.key.as_ref(),
+            Destination::PubSub(topic) => topic.key.as_ref(),
                 aws.into_iter()
                     .flat_map(|aws| [&aws.access_key_id, &aws.secret_access_key]),
             )

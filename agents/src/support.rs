@@ -104,6 +104,11 @@ fn check_fluent_bit(place: &str, output: &Output) -> Result<(), CompileError> {
         Destination::Splunk { .. }
         | Destination::Datadog { .. }
         | Destination::S3(_)
+        | Destination::CloudWatch(_)
+        | Destination::GoogleCloudLogging(_)
+        | Destination::Gcs(_)
+        | Destination::PubSub(_)
+        | Destination::AzureMonitor(_)
         | Destination::Syslog { .. }
         | Destination::Forward { .. }
         | Destination::Stdout

@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::auth::{Auth, SecretKeyRef, Tls};
 pub use crate::buffer::{Buffer, WhenFull};
 use crate::condition::Condition;
-use crate::destination::{Datadog, Forward, Kafka, OpenSearch, Papertrail, S3, Splunk, Syslog};
+use crate::destination::{
+    AwsCredentials, AzureMonitor, CloudWatch, Datadog, Forward, Gcs, GoogleCloudLogging, Kafka, OpenSearch, Papertrail, PubSub, S3,
+    Splunk, Syslog,
+};
 use crate::support::{self, OutputSupport};
 
 /// One destination, and what belongs to it.
@@ -55,6 +58,26 @@ pub struct Output {
     /// A bucket of Amazon S3, by `OpenTelemetryCollector`, one standard record as JSON a line of compressed objects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub s3: Option<S3>,
+
+    /// `CloudWatch` Logs of AWS, one standard record as JSON an event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloud_watch: Option<CloudWatch>,
+
+    /// Google Cloud Logging (Stackdriver), one standard record an entry of `k8s_container`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub google_cloud_logging: Option<GoogleCloudLogging>,
+
+    /// A bucket of Google Cloud Storage, one standard record as JSON a line of compressed objects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gcs: Option<Gcs>,
+
+    /// A topic of Google Cloud Pub/Sub, one standard record as JSON a message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pub_sub: Option<PubSub>,
+
+    /// Azure Monitor (Log Analytics), one standard record a row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub azure_monitor: Option<AzureMonitor>,
 
     /// A syslog server, one standard record as JSON a message. `tls` makes it TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -117,6 +140,16 @@ pub enum Destination<'a> {
     Datadog(&'a Datadog),
     /// A bucket of Amazon S3.
     S3(&'a S3),
+    /// A log group of `CloudWatch`.
+    CloudWatch(&'a CloudWatch),
+    /// A log of Google Cloud.
+    GoogleCloudLogging(&'a GoogleCloudLogging),
+    /// A bucket of Google Cloud Storage.
+    Gcs(&'a Gcs),
+    /// A topic of Pub/Sub.
+    PubSub(&'a PubSub),
+    /// A table of Azure Monitor.
+    AzureMonitor(&'a AzureMonitor),
     /// A syslog server.
     Syslog(&'a Syslog),
     /// Papertrail.
@@ -143,6 +176,13 @@ impl Output {
             self.splunk.as_ref().map(Destination::Splunk),
             self.datadog.as_ref().map(Destination::Datadog),
             self.s3.as_ref().map(Destination::S3),
+            self.cloud_watch.as_ref().map(Destination::CloudWatch),
+            self.google_cloud_logging
+                .as_ref()
+                .map(Destination::GoogleCloudLogging),
+            self.gcs.as_ref().map(Destination::Gcs),
+            self.pub_sub.as_ref().map(Destination::PubSub),
+            self.azure_monitor.as_ref().map(Destination::AzureMonitor),
             self.syslog.as_ref().map(Destination::Syslog),
             self.papertrail.as_ref().map(Destination::Papertrail),
             self.forward.as_ref().map(Destination::Forward),
@@ -160,23 +200,15 @@ impl Output {
     pub fn secret_keys(&self) -> impl Iterator<Item = &SecretKeyRef> {
         let basic = self.auth.iter().filter_map(|auth| auth.basic.as_ref());
         let bearer = self.auth.iter().filter_map(|auth| auth.bearer.as_ref());
-        let aws = self.s3.iter().filter_map(|s3| s3.credentials.as_ref());
         basic
             .map(|basic| &basic.password_secret_ref)
             .chain(bearer.map(|bearer| &bearer.token_secret_ref))
-            .chain(self.splunk.iter().map(|splunk| &splunk.token_secret_ref))
-            .chain(aws.flat_map(|aws| [&aws.access_key_id_secret_ref, &aws.secret_access_key_secret_ref]))
-            .chain(self.datadog.iter().map(|datadog| &datadog.api_key_secret_ref))
-            .chain(
-                self.forward
-                    .iter()
-                    .filter_map(|forward| forward.shared_key_secret_ref.as_ref()),
-            )
+            .chain(self.destination().into_iter().flat_map(Destination::secret_keys))
             .chain(self.tls.iter().filter_map(|tls| tls.ca_secret_ref.as_ref()))
     }
 }
 
-impl Destination<'_> {
+impl<'a> Destination<'a> {
     /// Which engine can do what with it.
     pub fn support(&self) -> &'static OutputSupport {
         match self {
@@ -188,12 +220,48 @@ impl Destination<'_> {
             Self::Splunk(_) => &support::SPLUNK,
             Self::Datadog(_) => &support::DATADOG,
             Self::S3(_) => &support::S3,
+            Self::CloudWatch(_) => &support::CLOUD_WATCH,
+            Self::GoogleCloudLogging(_) => &support::GOOGLE_CLOUD_LOGGING,
+            Self::Gcs(_) => &support::GCS,
+            Self::PubSub(_) => &support::PUB_SUB,
+            Self::AzureMonitor(_) => &support::AZURE_MONITOR,
             Self::Syslog(_) => &support::SYSLOG,
             Self::Papertrail(_) => &support::PAPERTRAIL,
             Self::Forward(_) => &support::FORWARD,
             Self::Http(_) => &support::HTTP,
             Self::Stdout => &support::STDOUT,
             Self::File(_) => &support::FILE,
+        }
+    }
+
+    /// Every key of a Secret that it names itself.
+    fn secret_keys(self) -> Vec<&'a SecretKeyRef> {
+        let of_aws = |credentials: &'a Option<AwsCredentials>| {
+            let keys = credentials
+                .iter()
+                .flat_map(|aws| [&aws.access_key_id_secret_ref, &aws.secret_access_key_secret_ref]);
+            keys.collect()
+        };
+        match self {
+            Self::Splunk(to) => vec![&to.token_secret_ref],
+            Self::Datadog(to) => vec![&to.api_key_secret_ref],
+            Self::S3(to) => of_aws(&to.credentials),
+            Self::CloudWatch(to) => of_aws(&to.credentials),
+            Self::GoogleCloudLogging(to) => to.credentials_secret_ref.iter().collect(),
+            Self::Gcs(to) => to.credentials_secret_ref.iter().collect(),
+            Self::PubSub(to) => to.credentials_secret_ref.iter().collect(),
+            Self::AzureMonitor(to) => vec![&to.client_secret_ref],
+            Self::Forward(to) => to.shared_key_secret_ref.iter().collect(),
+            Self::Elasticsearch(_)
+            | Self::OpenSearch(_)
+            | Self::Loki(_)
+            | Self::Otlp(_)
+            | Self::Kafka(_)
+            | Self::Syslog(_)
+            | Self::Papertrail(_)
+            | Self::Http(_)
+            | Self::Stdout
+            | Self::File(_) => Vec::new(),
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use tributary_crds::destination::{Datadog, Forward, Kafka, S3, Splunk};
+use tributary_crds::destination::{Datadog, Forward, Kafka, Splunk};
 use tributary_crds::output;
 
-use super::credentials::{check_secret, compile_aws};
+use super::cloud;
+use super::credentials::check_secret;
 use crate::CompileError;
-use crate::pipeline::{Bucket, Destination};
+use crate::pipeline::Destination;
 use crate::url::Url;
 
 const FILE_DIRECTORY: &str = "/var/log/tributary/";
@@ -46,7 +47,20 @@ pub fn compile(
         output::Destination::Kafka(to) => kafka(&format!("{place}.kafka"), to)?,
         output::Destination::Splunk(to) => splunk(&format!("{place}.splunk"), to)?,
         output::Destination::Datadog(to) => datadog(&format!("{place}.datadog"), to)?,
-        output::Destination::S3(to) => s3(&format!("{place}.s3"), to)?,
+        output::Destination::S3(to) => Destination::S3(cloud::s3(&format!("{place}.s3"), to)?),
+        output::Destination::CloudWatch(to) => {
+            Destination::CloudWatch(cloud::log_group(&format!("{place}.cloudWatch"), to)?)
+        }
+        output::Destination::GoogleCloudLogging(to) => {
+            Destination::GoogleCloudLogging(cloud::google_log(&format!("{place}.googleCloudLogging"), to)?)
+        }
+        output::Destination::Gcs(to) => Destination::Gcs(cloud::google_bucket(&format!("{place}.gcs"), to)?),
+        output::Destination::PubSub(to) => {
+            Destination::PubSub(cloud::google_topic(&format!("{place}.pubSub"), to)?)
+        }
+        output::Destination::AzureMonitor(to) => {
+            Destination::AzureMonitor(cloud::azure_table(&format!("{place}.azureMonitor"), to)?)
+        }
         output::Destination::Syslog(to) => {
             let field = format!("{place}.syslog.address");
             syslog(address(&field, &to.address, "syslog.example:6514")?, tls)
@@ -101,7 +115,7 @@ fn http_url(field: &str, text: &str) -> Result<Url, CompileError> {
 }
 
 /// Reads the URL of a server whose API has a path that the engines know.
-fn base_url(field: &str, text: &str, default_port: u16, example: &str) -> Result<Url, CompileError> {
+pub fn base_url(field: &str, text: &str, default_port: u16, example: &str) -> Result<Url, CompileError> {
     let url = url(field, text, default_port)?;
     if url.path.is_empty() {
         return Ok(url);
@@ -186,55 +200,6 @@ fn datadog(place: &str, datadog: &Datadog) -> Result<Destination, CompileError> 
     })
 }
 
-fn s3(place: &str, s3: &S3) -> Result<Destination, CompileError> {
-    let bucket = name(
-        &format!("{place}.bucket"),
-        &s3.bucket,
-        63,
-        ".-",
-        "letters, digits, dots and dashes",
-    )?;
-    let region = name(
-        &format!("{place}.region"),
-        &s3.region,
-        63,
-        "-",
-        "letters, digits and dashes",
-    )?;
-    let endpoint = s3.endpoint.as_deref().map(|endpoint| {
-        let field = format!("{place}.endpoint");
-        base_url(&field, endpoint, 443, "https://minio.storage:9000")
-    });
-    let credentials = s3.credentials.as_ref();
-    Ok(Destination::S3(Bucket {
-        name: bucket,
-        region,
-        prefix: key_prefix(&format!("{place}.prefix"), s3.prefix.as_deref())?,
-        endpoint: endpoint.transpose()?,
-        credentials: credentials
-            .map(|credentials| compile_aws(&format!("{place}.credentials"), credentials))
-            .transpose()?,
-    }))
-}
-
-/// Names with slashes between them. A name that begins with a dot would be taken for a place of a file system.
-fn key_prefix(field: &str, prefix: Option<&str>) -> Result<Option<String>, CompileError> {
-    let Some(prefix) = prefix else {
-        return Ok(None);
-    };
-    let plain = |c: char| c.is_ascii_alphanumeric() || ".=_-".contains(c);
-    let mut names = prefix.split('/');
-    let valid = |name: &str| !name.is_empty() && !name.starts_with('.') && name.chars().all(plain);
-    if prefix.len() <= 512 && names.all(valid) {
-        return Ok(Some(prefix.to_owned()));
-    }
-    Err(CompileError::field(
-        field,
-        format!("is {prefix:?}"),
-        "write names of letters, digits, dots, dashes, underscores and equals signs with slashes between them, such as logs/prod",
-    ))
-}
-
 fn syslog(address: Url, encrypted: bool) -> Destination {
     Destination::Syslog {
         host: address.host,
@@ -270,7 +235,7 @@ fn address(field: &str, text: &str, example: &str) -> Result<Url, CompileError> 
 }
 
 /// A name of ASCII letters, digits and some `punctuation`. `characters` says so in words.
-fn name(
+pub fn name(
     field: &str,
     text: &str,
     longest: usize,

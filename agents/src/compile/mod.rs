@@ -3,6 +3,7 @@
 //! What the resource's schema refuses is refused here again: a policy may come from a file, or from a cluster whose schema
 //! is of another version.
 
+mod cloud;
 mod condition;
 mod credentials;
 mod destination;
@@ -85,7 +86,8 @@ fn compile_outputs(block: &str, wanted: &[Wanted], engine: Engine) -> Result<Vec
                 "give each output its own name",
             ));
         }
-        let output = output::compile(&place, output, engine)?;
+        let wanted = output;
+        let output = output::compile(&place, wanted, engine)?;
         let is_file = matches!(output.destination, Destination::File { .. });
         if is_file
             && outputs
@@ -99,24 +101,45 @@ fn compile_outputs(block: &str, wanted: &[Wanted], engine: Engine) -> Result<Vec
                 "give each output its own file",
             ));
         }
-        check_aws_identity(&place, &outputs, &output)?;
+        check_identity(&place, &outputs, wanted, &output, engine)?;
         outputs.push(output);
     }
     Ok(outputs)
 }
 
-/// Clients of AWS find an access key in the environment, which all outputs of an agent have in common.
-fn check_aws_identity(place: &str, earlier: &[Output], output: &Output) -> Result<(), CompileError> {
-    let in_aws = |output: &&Output| matches!(output.destination, Destination::S3(_));
-    let differs = |other: &Output| other.aws_credentials() != output.aws_credentials();
-    if in_aws(&output) && earlier.iter().filter(in_aws).any(differs) {
-        return Err(CompileError::field(
-            format!("{place}.s3.credentials"),
-            "are others than an earlier output's, but an agent has one identity in AWS",
-            "write the same credentials for each output, or a policy of its own for this one",
-        ));
-    }
-    Ok(())
+/// Clients of AWS find an access key in the environment, which all outputs of an agent have in common; the collector's of Google
+/// find a service account's key the same way.
+fn check_identity(
+    place: &str,
+    earlier: &[Output],
+    wanted: &Wanted,
+    output: &Output,
+    engine: Engine,
+) -> Result<(), CompileError> {
+    let destination = &output.destination;
+    let of_aws = |to: &Destination| matches!(to, Destination::S3(_) | Destination::CloudWatch(_));
+    let of_google = |to: &Destination| matches!(to, Destination::GoogleCloudLogging(_));
+    let differs = |same: &dyn Fn(&Destination) -> bool, identity: &dyn Fn(&Output) -> bool| {
+        same(destination) && earlier.iter().any(|other| same(&other.destination) && identity(other))
+    };
+    let (field, provider) =
+        if differs(&of_aws, &|other| other.aws_credentials() != output.aws_credentials()) {
+            ("credentials", "AWS")
+        } else if engine == Engine::OpenTelemetryCollector
+            && differs(&of_google, &|other| other.google_key() != output.google_key())
+        {
+            ("credentialsSecretRef", "Google Cloud")
+        } else {
+            return Ok(());
+        };
+    let name = wanted
+        .destination()
+        .map_or("", |destination| destination.support().field);
+    Err(CompileError::field(
+        format!("{place}.{name}.{field}"),
+        format!("are others than an earlier output's, but an agent has one identity in {provider}"),
+        "write the same credentials for each output, or a policy of its own for this one",
+    ))
 }
 
 fn memory_limit(agent: &NodeAgent) -> Result<u64, CompileError> {

@@ -1,5 +1,7 @@
 //! Where records go.
 
+mod cloud_watch;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
@@ -48,6 +50,9 @@ pub fn render(position: usize, output: &Output) -> Result<Rendered, CompileError
         let secret = authenticate(&mut section, &output.destination, auth, &variable);
         secret_env.insert(variable, secret);
     }
+    if let Some(aws) = output.aws_credentials() {
+        secret_env.extend(aws.environment());
+    }
     if let Destination::Kafka { .. } = &output.destination {
         section.extend(kafka_security(output));
     }
@@ -83,11 +88,16 @@ fn processors(output: &Output) -> Vec<Value> {
         Destination::Elasticsearch { .. }
         | Destination::OpenSearch { .. }
         | Destination::Splunk { .. }
+        Destination::CloudWatch(_) => processors.push(cloud_watch::recent()),
         | Destination::Datadog { .. }
         | Destination::S3(_)
         | Destination::Forward { .. }
         | Destination::Http { .. }
         | Destination::Stdout
+        | Destination::GoogleCloudLogging(_)
+        | Destination::Gcs(_)
+        | Destination::PubSub(_)
+        | Destination::AzureMonitor(_)
         | Destination::File { .. } => {}
     }
     processors
@@ -121,11 +131,16 @@ fn destination(output: &Output) -> Result<Map<String, Value>, CompileError> {
             source,
             ..
         } => datadog(host, service.as_deref(), source.as_deref()),
-        Destination::S3(_) => {
+        Destination::CloudWatch(group) => cloud_watch::settings(group),
+        Destination::S3(_)
+        | Destination::GoogleCloudLogging(_)
+        | Destination::Gcs(_)
+        | Destination::PubSub(_)
+        | Destination::AzureMonitor(_) => {
             return Err(CompileError::field(
                 format!("output {}", output.name),
                 "has a destination to which engine FluentBit cannot send",
-                "write engine: OpenTelemetryCollector",
+                "write another engine",
             ));
         }
         Destination::Syslog {

@@ -66,7 +66,12 @@ pub fn render(pipeline: &Pipeline, output: &Output) -> Result<Rendered, CompileE
             steps.push((format!("transform/{name}"), record::standard(pipeline.place)));
         }
         Destination::Datadog { .. }
+        | Destination::CloudWatch(_)
+        | Destination::GoogleCloudLogging(_)
         | Destination::Forward { .. }
+        | Destination::Gcs(_)
+        | Destination::PubSub(_)
+        | Destination::AzureMonitor(_)
         | Destination::Loki { .. }
         | Destination::Otlp { .. } => {}
     }
@@ -166,11 +171,17 @@ fn exporter(pipeline: &Pipeline, output: &Output) -> Result<(&'static str, Value
             let exporter = network(pipeline, output, s3(bucket));
             ("awss3", in_objects(exporter, pipeline.place))
         }
-        Destination::Datadog { .. } | Destination::Forward { .. } => {
+        Destination::Datadog { .. }
+        | Destination::CloudWatch(_)
+        | Destination::GoogleCloudLogging(_)
+        | Destination::Forward { .. }
+        | Destination::Gcs(_)
+        | Destination::PubSub(_)
+        | Destination::AzureMonitor(_) => {
             return Err(CompileError::field(
                 format!("output {}", output.name),
                 "has a destination to which engine OpenTelemetryCollector cannot send",
-                "write engine: FluentBit",
+                "write another engine",
             ));
         }
         Destination::Http { url, headers } => (

@@ -3,7 +3,8 @@
 use super::abilities::{Abilities, BASIC, BASIC_OR_BEARER, NO_AUTH};
 use crate::buffer::WhenFull;
 
-/// Not `s3`: it takes records for delivered when they are in files of the plugin's own, which `Block` does not hold back.
+/// Not `googleCloudLogging`: it drops a batch when a quota is used up. Not `azureMonitor`: it would send a batch that is larger than a
+/// request may be again and again. Not `s3` and `gcs`: they take records for delivered when they are in files of the plugin's own, which `Block` does not hold back.
 pub const ABILITIES: Abilities = Abilities {
     outputs: &[
         ("elasticsearch", BASIC),
@@ -13,6 +14,7 @@ pub const ABILITIES: Abilities = Abilities {
         ("kafka", BASIC),
         ("splunk", NO_AUTH),
         ("datadog", NO_AUTH),
+        ("cloudWatch", NO_AUTH),
         ("syslog", NO_AUTH),
         ("papertrail", NO_AUTH),
         ("forward", NO_AUTH),

@@ -33,6 +33,36 @@ pub const S3: OutputSupport = OutputSupport {
     encryption: Encryption::Own,
     ..PAPERTRAIL
 };
+/// `cloudWatch`.
+pub const CLOUD_WATCH: OutputSupport = OutputSupport {
+    field: "cloudWatch",
+    instead_of_auth: "remove auth: an access key goes to cloudWatch.credentials",
+    ..S3
+};
+/// `googleCloudLogging`.
+pub const GOOGLE_CLOUD_LOGGING: OutputSupport = OutputSupport {
+    field: "googleCloudLogging",
+    instead_of_auth: "remove auth: a key goes to googleCloudLogging.credentialsSecretRef",
+    ..S3
+};
+/// `gcs`.
+pub const GCS: OutputSupport = OutputSupport {
+    field: "gcs",
+    instead_of_auth: "remove auth: a key goes to gcs.credentialsSecretRef",
+    ..S3
+};
+/// `pubSub`.
+pub const PUB_SUB: OutputSupport = OutputSupport {
+    field: "pubSub",
+    instead_of_auth: "remove auth: a key goes to pubSub.credentialsSecretRef",
+    ..S3
+};
+/// `azureMonitor`.
+pub const AZURE_MONITOR: OutputSupport = OutputSupport {
+    field: "azureMonitor",
+    instead_of_auth: "remove auth: the secret goes to azureMonitor.clientSecretRef",
+    ..S3
+};
 /// `syslog`.
 pub const SYSLOG: OutputSupport = OutputSupport {
     field: "syslog",
@@ -69,6 +99,11 @@ pub const OUTPUTS: &[OutputSupport] = &[
     SPLUNK,
     DATADOG,
     S3,
+    CLOUD_WATCH,
+    GOOGLE_CLOUD_LOGGING,
+    GCS,
+    PUB_SUB,
+    AZURE_MONITOR,
     SYSLOG,
     PAPERTRAIL,
     FORWARD,

@@ -1,8 +1,16 @@
 //! Destinations that have settings of their own beyond an address.
 
+mod aws;
+mod azure;
+mod google;
+
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use aws::{AwsCredentials, CloudWatch, S3};
+pub use azure::AzureMonitor;
+pub use google::{Gcs, GoogleCloudLogging, PubSub};
 
 use crate::auth::SecretKeyRef;
 
@@ -105,51 +113,6 @@ impl SaslMechanism {
             Self::ScramSha512 => "SCRAM-SHA-512",
         }
     }
-}
-
-/// A bucket of Amazon S3, or of what has its API, such as
-/// `{bucket: app-logs, region: eu-central-1}` with the identity that AWS gives the agent's pod.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
-pub struct S3 {
-    /// The bucket, which must exist.
-    #[schemars(length(min = 3, max = 63), regex(pattern = r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$"))]
-    pub bucket: String,
-
-    /// The region of the bucket, such as `eu-central-1`.
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9][a-z0-9-]*$"))]
-    pub region: String,
-
-    /// What every object's key begins with. Absent: nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 512))]
-    #[x_kube(
-        validation = Rule::new("self.matches('^[A-Za-z0-9=_-][A-Za-z0-9.=_-]*(/[A-Za-z0-9=_-][A-Za-z0-9.=_-]*)*$')")
-            .message("write names of letters, digits, dots, dashes, underscores and equals signs with slashes between them, such as logs/prod")
-    )]
-    pub prefix: Option<String>,
-
-    /// The server of another S3, such as `https://minio.storage:9000`. Absent: Amazon's of the region.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 1024))]
-    #[x_kube(
-        validation = Rule::new("self.matches('^https?://[^/@]+/?$')")
-            .message("write the server's base URL, such as https://minio.storage:9000, without a path or credentials")
-    )]
-    pub endpoint: Option<String>,
-
-    /// An access key. Absent: the identity that AWS gives the agent's pod or node.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub credentials: Option<AwsCredentials>,
-}
-
-/// An access key of AWS. All outputs of a policy have the same.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct AwsCredentials {
-    /// Its identifier.
-    pub access_key_id_secret_ref: SecretKeyRef,
-    /// Its secret part.
-    pub secret_access_key_secret_ref: SecretKeyRef,
 }
 
 /// Datadog, such as `{site: datadoghq.eu, apiKeySecretRef: {name: datadog, key: api-key}}`.

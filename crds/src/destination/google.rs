@@ -1,0 +1,90 @@
+//! Destinations in Google Cloud.
+
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::auth::SecretKeyRef;
+
+/// A log of Google Cloud Logging, such as `{projectId: my-project, clusterName: prod, location: europe-west1}` with the identity that
+/// Google gives the agent's pod.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct GoogleCloudLogging {
+    /// The project's ID, not its number.
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^([a-z0-9.-]+:)?[a-z][a-z0-9-]*[a-z0-9]$")
+    )]
+    pub project_id: String,
+
+    /// The log. Default `tributary`.
+    #[serde(default = "GoogleCloudLogging::default_log_name")]
+    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[A-Za-z0-9_.-]+$"))]
+    pub log_name: String,
+
+    /// The cluster that entries come from.
+    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[A-Za-z0-9_.-]+$"))]
+    pub cluster_name: String,
+
+    /// Its region or zone, such as `europe-west1`; outside of Google Cloud, the nearest.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9][a-z0-9-]*$"))]
+    pub location: String,
+
+    /// A service account's key in JSON. Absent: the identity that Google gives the agent's pod or node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials_secret_ref: Option<SecretKeyRef>,
+}
+
+impl GoogleCloudLogging {
+    fn default_log_name() -> String {
+        "tributary".to_owned()
+    }
+}
+
+/// A bucket of Google Cloud Storage, such as `{bucket: app-logs, prefix: logs/prod}` with the identity that Google gives the agent's pod.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Gcs {
+    /// The bucket, which must exist.
+    #[schemars(
+        length(min = 3, max = 222),
+        regex(pattern = r"^[a-z0-9][a-z0-9._-]*[a-z0-9]$")
+    )]
+    pub bucket: String,
+
+    /// What every object's name begins with. Absent: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[A-Za-z0-9=_-][A-Za-z0-9.=_-]*(/[A-Za-z0-9=_-][A-Za-z0-9.=_-]*)*$')")
+            .message("write names of letters, digits, dots, dashes, underscores and equals signs with slashes between them, such as logs/prod")
+    )]
+    pub prefix: Option<String>,
+
+    /// A service account's key in JSON. Absent: the identity that Google gives the agent's pod or node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials_secret_ref: Option<SecretKeyRef>,
+}
+
+/// A topic of Pub/Sub, such as `{projectId: my-project, topic: logs}` with the identity that Google gives the agent's pod.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct PubSub {
+    /// The project's ID, not its number.
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^([a-z0-9.-]+:)?[a-z][a-z0-9-]*[a-z0-9]$")
+    )]
+    pub project_id: String,
+
+    /// The topic, which must exist.
+    #[schemars(
+        length(min = 3, max = 255),
+        regex(pattern = r"^[A-Za-z][A-Za-z0-9_.~+-]*$")
+    )]
+    pub topic: String,
+
+    /// A service account's key in JSON. Absent: the identity that Google gives the agent's pod or node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials_secret_ref: Option<SecretKeyRef>,
+}
