@@ -203,10 +203,30 @@ pub enum Auth {
 pub struct Tls {
     /// Certificate authorities in PEM. Absent: those of the agent's image.
     pub ca: Option<SecretKeyRef>,
+    /// What the agent shows to a server that asks for a certificate.
+    pub client: Option<ClientCertificate>,
     /// The name that the server's certificate must carry. Absent: the host of the address.
     pub server_name: Option<String>,
     /// Accept any certificate.
     pub insecure_skip_verify: bool,
+}
+
+/// A certificate of the agent's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// In PEM, with those between it and the authority.
+    pub certificate: SecretKeyRef,
+    /// In PEM.
+    pub key: SecretKeyRef,
+}
+
+impl Tls {
+    /// Every key of a Secret that it names.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretKeyRef> {
+        let client = self.client.as_ref();
+        let client = client.into_iter().flat_map(|client| [&client.certificate, &client.key]);
+        self.ca.iter().chain(client)
+    }
 }
 
 /// What waits on disk while a destination is slow or away.
@@ -334,6 +354,11 @@ impl Destination {
             Self::Kafka { .. }
             | Self::Datadog { .. }
             | Self::S3(_)
+            | Self::CloudWatch(_)
+            | Self::GoogleCloudLogging(_)
+            | Self::Gcs(_)
+            | Self::PubSub(_)
+            | Self::AzureMonitor(_)
             | Self::Syslog { .. }
             | Self::Forward { .. }
             | Self::Stdout
@@ -347,6 +372,17 @@ impl Output {
     pub fn aws_credentials(&self) -> Option<&AwsCredentials> {
         match &self.destination {
             Destination::S3(bucket) => bucket.credentials.as_ref(),
+            Destination::CloudWatch(group) => group.credentials.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The service account's key, for a destination in Google Cloud that has one.
+    pub fn google_key(&self) -> Option<&SecretKeyRef> {
+        match &self.destination {
+            Destination::GoogleCloudLogging(log) => log.key.as_ref(),
+            Destination::Gcs(bucket) => bucket.key.as_ref(),
+            Destination::PubSub(topic) => topic.key.as_ref(),
             _ => None,
         }
     }
@@ -354,11 +390,6 @@ impl Output {
     fn secrets(&self) -> impl Iterator<Item = &SecretKeyRef> {
         let token = match &self.destination {
             Destination::Splunk { token, .. } => Some(token),
-            | Self::CloudWatch(_)
-            | Self::GoogleCloudLogging(_)
-            | Self::Gcs(_)
-            | Self::PubSub(_)
-            | Self::AzureMonitor(_)
             Destination::Datadog { api_key, .. } => Some(api_key),
             Destination::Forward { shared_key, .. } => shared_key.as_ref(),
             Destination::AzureMonitor(table) => Some(&table.client_secret),
@@ -373,20 +404,9 @@ impl Output {
             .into_iter()
             .chain(token)
             .chain(
-            Destination::CloudWatch(group) => group.credentials.as_ref(),
-            _ => None,
-        }
-    }
-
-    /// The service account's key, for a destination in Google Cloud that has one.
-    pub fn google_key(&self) -> Option<&SecretKeyRef> {
-        match &self.destination {
-            Destination::GoogleCloudLogging(log) => log.key.as_ref(),
-            Destination::Gcs(bucket) => bucket.key.as_ref(),
-            Destination::PubSub(topic) => topic.key.as_ref(),
                 aws.into_iter()
                     .flat_map(|aws| [&aws.access_key_id, &aws.secret_access_key]),
             )
-            .chain(self.tls.as_ref().and_then(|tls| tls.ca.as_ref()))
+            .chain(self.tls.iter().flat_map(Tls::secrets))
     }
 }

@@ -65,7 +65,7 @@ fn outputs_that_a_pod_cannot_serve_are_refused() {
         (
             json!({"engine": "FluentBit"}),
             &authority,
-            "tls.caSecretRef",
+            "outputs[0].tls ",
             "OpenTelemetryCollector",
         ),
     ] {

@@ -48,6 +48,10 @@ pub struct Tls {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_secret_ref: Option<SecretKeyRef>,
 
+    /// What the agent shows to a server that asks for a certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<ClientCertificate>,
+
     /// The name that the server's certificate must carry. Absent: the host of the address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
@@ -56,6 +60,25 @@ pub struct Tls {
     /// Accept any certificate. Whoever is on the network can then read and change the logs.
     #[serde(default)]
     pub insecure_skip_verify: bool,
+}
+
+/// A certificate of the agent's own, as in a Secret of type `kubernetes.io/tls`.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientCertificate {
+    /// The certificate, and those between it and the authority, in PEM.
+    pub certificate_secret_ref: SecretKeyRef,
+    /// Its private key in PEM, without a password.
+    pub key_secret_ref: SecretKeyRef,
+}
+
+impl Tls {
+    /// Every key of a Secret that it names.
+    pub fn secret_keys(&self) -> impl Iterator<Item = &SecretKeyRef> {
+        let client = self.client_certificate.as_ref();
+        let client = client.into_iter().flat_map(|client| [&client.certificate_secret_ref, &client.key_secret_ref]);
+        self.ca_secret_ref.iter().chain(client)
+    }
 }
 
 /// One key of a Secret in the namespace `tributary-agents`.

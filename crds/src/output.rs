@@ -204,7 +204,7 @@ impl Output {
             .map(|basic| &basic.password_secret_ref)
             .chain(bearer.map(|bearer| &bearer.token_secret_ref))
             .chain(self.destination().into_iter().flat_map(Destination::secret_keys))
-            .chain(self.tls.iter().filter_map(|tls| tls.ca_secret_ref.as_ref()))
+            .chain(self.tls.iter().flat_map(Tls::secret_keys))
     }
 }
 

@@ -4,7 +4,7 @@ use tributary_crds::auth;
 use tributary_crds::destination::AwsCredentials;
 
 use crate::CompileError;
-use crate::pipeline::{self, Auth, Tls};
+use crate::pipeline::{self, Auth, ClientCertificate, Tls};
 
 /// Checks the credential of an output. `place` is its path, for messages.
 pub fn compile_auth(place: &str, auth: &auth::Auth) -> Result<Auth, CompileError> {
@@ -51,6 +51,13 @@ pub fn compile_tls(place: &str, tls: &auth::Tls) -> Result<Tls, CompileError> {
         Some(ca) => Some(check_secret(&format!("{place}.caSecretRef"), ca)?),
         None => None,
     };
+    let client = tls.client_certificate.as_ref().map(|client| {
+        let part = |name: &str, key| check_secret(&format!("{place}.clientCertificate.{name}"), key);
+        Ok(ClientCertificate {
+            certificate: part("certificateSecretRef", &client.certificate_secret_ref)?,
+            key: part("keySecretRef", &client.key_secret_ref)?,
+        })
+    });
     if let Some(name) = &tls.server_name {
         let valid = |c: char| c.is_ascii_alphanumeric() || ".-_:".contains(c);
         if name.is_empty() || !name.chars().all(valid) {
@@ -64,6 +71,7 @@ pub fn compile_tls(place: &str, tls: &auth::Tls) -> Result<Tls, CompileError> {
     }
     Ok(Tls {
         ca,
+        client: client.transpose()?,
         server_name: tls.server_name.clone(),
         insecure_skip_verify: tls.insecure_skip_verify,
     })

@@ -6,7 +6,7 @@ use tributary_crds::quantity::ExactQuantity;
 use super::output::parse_buffer_size;
 use super::{check_name, check_pattern, compile_outputs, step};
 use crate::CompileError;
-use crate::pipeline::{Destination, Output, Pipeline, Place, Sources};
+use crate::pipeline::{Destination, Output, Pipeline, Place, Sources, Tls};
 
 /// The memory limit of a sidecar whose policy sets none, as the policy's documentation says.
 const DEFAULT_MEMORY_LIMIT: u64 = 256 << 20;
@@ -67,11 +67,11 @@ fn check_output(place: &str, output: &Output, engine: Engine) -> Result<(), Comp
             remedy: "write agentSidecar.engine: OpenTelemetryCollector",
         });
     }
-    let authority = output.tls.as_ref().and_then(|tls| tls.ca.as_ref());
-    if engine == Engine::FluentBit && authority.is_some() {
+    let unneeded = |tls: &Tls| tls.ca.is_none() && tls.client.is_none();
+    if engine == Engine::FluentBit && !output.tls.as_ref().is_none_or(unneeded) {
         return Err(CompileError::NotForSidecars {
-            field: format!("{place}.tls.caSecretRef"),
-            problem: "cannot be optional with engine FluentBit, which does not start without the file; the application would wait for it",
+            field: format!("{place}.tls"),
+            problem: "names a Secret that cannot be optional with engine FluentBit, which does not start without the file; the application would wait for it",
             remedy: "write agentSidecar.engine: OpenTelemetryCollector",
         });
     }

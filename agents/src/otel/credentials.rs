@@ -23,6 +23,10 @@ pub fn extension(pipeline: &Pipeline, output: &Output) -> Option<(String, Value)
             settings["scheme"] = json!("Splunk");
             Some((format!("bearertokenauth/{}", output.name), settings))
         }
+        (Destination::GoogleCloudLogging(log), _) => {
+            // Otherwise the extension asks the credentials, which need not name a project.
+            Some(("googleclientauth/".to_owned() + &output.name, json!({"project": text(&log.project)})))
+        }
         (_, Some(Auth::Basic { username, password })) => Some((
             format!("basicauth/{}", output.name),
             basic(pipeline, username, password),
@@ -68,6 +72,12 @@ pub fn environment(pipeline: &Pipeline) -> BTreeMap<String, SecretKeyRef> {
         .collect()
 }
 
+/// Where the collector's client of Google finds a service account's key; nothing for the identity of the agent's pod.
+pub fn google_key(pipeline: &Pipeline) -> Option<(String, String)> {
+    let key = pipeline.outputs.iter().find_map(Output::google_key)?;
+    Some(("GOOGLE_APPLICATION_CREDENTIALS".to_owned(), secret_path(key)))
+}
+
 /// The `auth` settings of the Kafka exporter.
 pub fn sasl(pipeline: &Pipeline, mechanism: SaslMechanism, username: &str, password: &SecretKeyRef) -> Value {
     // The exporter refuses an empty password, and the collector would not start.
@@ -85,6 +95,16 @@ pub fn transport_security(pipeline: &Pipeline, tls: &Tls) -> Value {
             Place::Pod => ("ca_pem", variable(pipeline, ca)),
         };
         settings.insert(key.to_owned(), value);
+    }
+    if let Some(client) = &tls.client {
+        for (part, key) in [("cert", &client.certificate), ("key", &client.key)] {
+            let (name, value) = match pipeline.place {
+                Place::Node => (format!("{part}_file"), text(&secret_path(key))),
+                // Both empty, none is shown.
+                Place::Pod => (format!("{part}_pem"), variable(pipeline, key)),
+            };
+            settings.insert(name, value);
+        }
     }
     if let Some(name) = &tls.server_name {
         settings.insert("server_name_override".to_owned(), text(name));

@@ -1,5 +1,6 @@
 //! The operator, run in this process under its shipped `ServiceAccount`.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -13,6 +14,7 @@ use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
 use libtest_mimic::Trial;
 use serde_json::json;
 use tributary_crds::LoggingPolicy;
+use tributary_crds::engine::Engine;
 use tributary_crds::names::{AGENTS_NAMESPACE, SYSTEM_NAMESPACE, node_agent};
 
 use crate::belongings::{Belongings, find, nodes, secret_versions};
@@ -28,6 +30,10 @@ pub fn trials(fixture: &Fixture) -> Vec<Trial> {
         fixture.trial(
             "operator::keeps_the_last_good_agent_while_a_secret_is_missing",
             keeps_the_last_good_agent,
+        ),
+        fixture.trial(
+            "operator::switches_between_all_engines",
+            switches_between_all_engines,
         ),
         fixture.trial(
             "operator::removes_what_is_no_longer_asked_for",
@@ -157,6 +163,48 @@ async fn keeps_the_last_good_agent(fixture: Fixture) -> anyhow::Result<()> {
     .await
 }
 
+/// One word of the policy is another, and the same DaemonSet runs another program.
+async fn switches_between_all_engines(fixture: Fixture) -> anyhow::Result<()> {
+    let cluster = Belongings::of(&fixture, "switching");
+    let mut spec = json!({
+        "nodeAgent": {},
+        "processors": [
+            {"redact": {"presets": ["Email"]}},
+            {"parse": {"format": "Json"}},
+            {"drop": {}, "where": [{"field": "level", "in": ["debug"]}]},
+        ],
+        "outputs": [
+            {"name": "search", "elasticsearch": {"url": "https://search.logging:9200"}},
+            {"name": "lines", "http": {"url": "https://lines.logging/"}},
+        ],
+    });
+    let mut uids = BTreeSet::new();
+    let mut images = BTreeSet::new();
+    for engine in Engine::ALL {
+        spec["nodeAgent"]["engine"] = json!(engine.as_str());
+        cluster.apply(spec.clone()).await?;
+        let found = eventually(engine.as_str(), async || {
+            let daemon_set = cluster.daemon_set().await?;
+            let is_switched = |d: &DaemonSet| {
+                d.annotations()
+                    .get("tributary.dev/engine")
+                    .is_some_and(|e| e == engine.as_str())
+            };
+            Ok(daemon_set.filter(is_switched))
+        })
+        .await?;
+        uids.insert(found.metadata.uid.clone());
+        let pod = found.spec.and_then(|spec| spec.template.spec);
+        images.extend(pod.and_then(|pod| pod.containers.into_iter().next()?.image));
+    }
+    ensure!(uids.len() == 1, "the DaemonSet was made anew");
+    ensure!(
+        images.len() == Engine::ALL.len(),
+        "not every engine has its image: {images:?}"
+    );
+    Ok(())
+}
+
 async fn removes_what_is_no_longer_asked_for(fixture: Fixture) -> anyhow::Result<()> {
     let cluster = Belongings::of(&fixture, "shrinking");
     let both = json!({"nodeAgent": {}, "streamingSidecar": {}, "outputs": [{"name": "out", "stdout": {}}]});
@@ -167,20 +215,6 @@ async fn removes_what_is_no_longer_asked_for(fixture: Fixture) -> anyhow::Result
         .and_then(|spec| spec.template.spec?.init_containers)
         .unwrap_or_default();
     ensure!(pulls.len() == 1, "the streamer's image is not pulled in advance");
-    // Another engine: the same DaemonSet.
-    cluster
-        .apply(json!({"nodeAgent": {"engine": "FluentBit"}, "outputs": [{"name": "out", "stdout": {}}]}))
-        .await?;
-    let second = eventually("the engine's change", async || {
-        let daemon_set = cluster.daemon_set().await?;
-        Ok(daemon_set.filter(|d| {
-            d.annotations()
-                .get("tributary.dev/engine")
-                .is_some_and(|e| e == "FluentBit")
-        }))
-    })
-    .await?;
-    ensure!(second.metadata.uid == first.metadata.uid);
     // No agent.
     cluster.apply(json!({"streamingSidecar": {}})).await?;
     eventually("the DaemonSet's end", async || {
