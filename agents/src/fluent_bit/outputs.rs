@@ -85,19 +85,19 @@ fn processors(output: &Output) -> Vec<Value> {
             processors.push(json!({"name": "record_modifier", "remove_key": "time"}));
         }
         Destination::Syslog { .. } => processors.push(record::lua("syslog")),
+        Destination::CloudWatch(_) => processors.push(cloud_watch::recent()),
         Destination::Elasticsearch { .. }
         | Destination::OpenSearch { .. }
         | Destination::Splunk { .. }
-        Destination::CloudWatch(_) => processors.push(cloud_watch::recent()),
         | Destination::Datadog { .. }
         | Destination::S3(_)
-        | Destination::Forward { .. }
-        | Destination::Http { .. }
-        | Destination::Stdout
         | Destination::GoogleCloudLogging(_)
         | Destination::Gcs(_)
         | Destination::PubSub(_)
         | Destination::AzureMonitor(_)
+        | Destination::Forward { .. }
+        | Destination::Http { .. }
+        | Destination::Stdout
         | Destination::File { .. } => {}
     }
     processors
