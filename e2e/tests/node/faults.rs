@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use tributary_crds::policy::Engine;
+use tributary_e2e::receiver::Receiver;
 use tributary_e2e::streams::{Stream, Written};
 use tributary_e2e::tally::{Numbering, Tally};
 
@@ -153,7 +154,56 @@ spec:
     }
     let stream = stream("job/killed", "killed-.*", "app", LINES);
     finish(stage, "killed", stream, IN_FLIGHT)?;
-    // The receiver keeps every copy; Loki merges equal records.
+    count_at(&receiver, stage, "killed")
+}
+
+/// Another engine is asked for and cannot run; then the first one again. The outputs stay as they are, and no line is lost.
+pub fn switched(stage: &Stage) -> anyhow::Result<()> {
+    let receiver = receiving::start(stage, "switched")?;
+    let policy = |agent: &str| {
+        let address = receiver.address();
+        format!(
+            r"
+apiVersion: tributary.dev/v1alpha1
+kind: LoggingPolicy
+metadata: {{name: switched}}
+spec:
+  nodeAgent: {agent}
+  outputs:
+  - name: receiver
+    http: {{url: 'https://{address}/switched'}}
+    tls: {{caSecretRef: {{name: switched-ca, key: ca.crt}}}}
+    where: [{{field: kubernetes.pod_name, matches: '^switched-'}}]
+"
+        )
+    };
+    stage.apply(&policy("{}"))?;
+    stage.ready("switched")?;
+    stage.apply(&writer("switched", TEXT))?;
+    std::thread::sleep(Duration::from_secs(6));
+    // A shell, which ends at once.
+    stage.apply(&policy("{engine: FluentBit, pod: {image: 'busybox:1.28'}}"))?;
+    stage.eventually("the other engine's end", Duration::from_secs(90), || {
+        let state = "{.items[*].status.containerStatuses[0].restartCount}";
+        let restarts = stage.kubectl(&format!(
+            "-n tributary-agents get pod -l tributary.dev/policy=switched -o jsonpath={state}"
+        ))?;
+        ensure!(
+            restarts.split(' ').any(|count| count != "0" && !count.is_empty()),
+            "{restarts:?}"
+        );
+        Ok(())
+    })?;
+    let ready =
+        stage.kubectl(r#"get lp switched -o jsonpath={.status.conditions[?(@.type=="Ready")].status}"#)?;
+    ensure!(ready == "False", "the policy is said to be ready: {ready}");
+    stage.apply(&policy("{engine: OpenTelemetryCollector}"))?;
+    stage.ready("switched")?;
+    count_at(&receiver, stage, "switched")
+}
+
+/// Waits until every line of the writer is at the receiver, which keeps every copy (Loki merges equal records), and removes the policy.
+fn count_at(receiver: &Receiver, stage: &Stage, name: &str) -> anyhow::Result<()> {
     let tally = stage.eventually("the last line at the receiver", PATIENCE, || {
         let deliveries = stage.run(async { receiver.deliveries() });
         let records = deliveries
@@ -165,11 +215,11 @@ spec:
         ensure!(tally.lost == 0, "{tally:?}");
         Ok(tally)
     })?;
-    println!("killed, at the receiver: {tally:?}");
+    println!("{name}, at the receiver: {tally:?}");
     ensure!(tally.doubled <= IN_FLIGHT, "{tally:?}");
-    stage.kubectl("delete lp killed")?;
+    stage.kubectl(&format!("delete lp {name}"))?;
     stage
-        .kubectl("-n tributary-agents delete secret killed-ca")
+        .kubectl(&format!("-n tributary-agents delete secret {name}-ca"))
         .map(drop)
 }
 

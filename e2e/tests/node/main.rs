@@ -104,6 +104,10 @@ const TESTS: &[(&str, Test)] = &[
         faults::kills,
     ),
     (
+        "faults::nothing_is_lost_when_the_engine_is_switched",
+        faults::switched,
+    ),
+    (
         "faults::an_agent_that_was_away_reads_what_was_compressed_meanwhile",
         faults::away,
     ),
