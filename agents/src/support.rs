@@ -43,7 +43,8 @@ pub fn check(
     match engine {
         Engine::OpenTelemetryCollector => check_collector(place, support, output),
         Engine::FluentBit => check_fluent_bit(place, output),
-        Engine::Fluentd | Engine::Vector => Ok(()),
+        Engine::Fluentd => Ok(()),
+        Engine::Vector => crate::vector::check(place, output),
     }
 }
 

@@ -1,13 +1,32 @@
 //! What Vector can do.
 
-use super::abilities::Abilities;
+use super::abilities::{Abilities, BASIC, BASIC_OR_BEARER, NO_AUTH, PROCESSORS, SOURCES};
 use crate::buffer::WhenFull;
 
-/// See the module.
+/// Not `forward`: it has no sink that speaks the protocol. Not `bigQuery`: nor for its API.
 pub const ABILITIES: Abilities = Abilities {
-    outputs: &[],
-    when_full: &[WhenFull::Block],
-    processors: &[],
-    sources: &["containers"],
+    outputs: &[
+        ("elasticsearch", BASIC_OR_BEARER),
+        ("openSearch", BASIC_OR_BEARER),
+        ("loki", BASIC_OR_BEARER),
+        ("otlp", BASIC_OR_BEARER),
+        ("kafka", BASIC),
+        ("splunk", NO_AUTH),
+        ("datadog", NO_AUTH),
+        ("s3", NO_AUTH),
+        ("cloudWatch", NO_AUTH),
+        ("googleCloudLogging", NO_AUTH),
+        ("gcs", NO_AUTH),
+        ("pubSub", NO_AUTH),
+        ("azureMonitor", NO_AUTH),
+        ("syslog", NO_AUTH),
+        ("papertrail", NO_AUTH),
+        ("http", BASIC_OR_BEARER),
+        ("stdout", NO_AUTH),
+        ("file", NO_AUTH),
+    ],
+    when_full: &[WhenFull::Block, WhenFull::DropNewest],
+    processors: PROCESSORS,
+    sources: SOURCES,
     patterns: &["nodeAgent"],
 };

@@ -1,0 +1,449 @@
+//! Where records go.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use tributary_crds::auth::SecretKeyRef;
+use tributary_crds::destination::SaslMechanism;
+use tributary_crds::output::WhenFull;
+
+use super::credentials::{http_auth, secret, transport_security};
+use super::{Transform, conditions, record};
+use crate::CompileError;
+use crate::config::{FILES_DIRECTORY, secret_path};
+use crate::pipeline::{
+    Auth, AzureTable, Bucket, Buffer, Destination, GoogleBucket, GoogleLog, GoogleTopic, LogGroup, Output,
+    Pipeline,
+};
+use crate::url::Url;
+
+/// Vector refuses a disk buffer that cannot hold two of its files of 128 MiB and its index.
+const LEAST_BUFFER: u64 = 268_435_488;
+/// The most bytes of one request, before compression. A receiver of OTLP takes 4 MiB.
+const LARGEST_OTLP: u64 = 3 << 20;
+const LARGEST_POST: u64 = 8 << 20;
+/// The most bytes of one object, and how long it is waited for them, in seconds. What waits is in the buffer on disk.
+const LARGEST_OBJECT: u64 = 8 << 20;
+const OBJECT_SECONDS: u32 = 30;
+/// Statuses after which the same request is sent again. Wrong credentials are somebody's to mend, not a reason to throw records
+/// away.
+const RETRY_ON_STATUS: [u16; 8] = [401, 403, 408, 429, 500, 502, 503, 504];
+/// What keys of objects go on with after their prefix.
+const OBJECT_KEY: &str = "year=%Y/month=%m/day=%d/hour=%H/";
+
+/// The name of an output's sink, which no other part of the configuration has.
+pub fn sink_name(output: &Output) -> String {
+    format!("to-{}", output.name)
+}
+
+/// What leads to the sink of an output, and the sink.
+pub fn render(
+    pipeline: &Pipeline,
+    output: &Output,
+    inputs: &[String],
+) -> Result<(Option<Transform>, Value), CompileError> {
+    let program = [selection(output), shape(&output.destination)].concat();
+    let transform =
+        (!program.is_empty()).then(|| Transform::program(format!("for-{}", output.name), inputs, program));
+    let mut sink = sink(output)?;
+    sink["inputs"] = match &transform {
+        Some(transform) => json!([&transform.name]),
+        None => json!(inputs),
+    };
+    sink["buffer"] = buffer(output);
+    // The sources that can wait until records are in the buffers on disk do so where a sink asks for it.
+    if !pipeline.sources.files.is_empty() || !pipeline.sources.units.is_empty() {
+        sink["acknowledgements"]["enabled"] = json!(true);
+    }
+    Ok((transform, sink))
+}
+
+fn selection(output: &Output) -> String {
+    if output.conditions.is_empty() {
+        return String::new();
+    }
+    let wanted = conditions::all(&output.conditions);
+    let mut program = String::new();
+    for statement in &wanted.statements {
+        program.push_str(statement);
+        program.push('\n');
+    }
+    program.push_str("if !(");
+    program.push_str(&wanted.expression);
+    program.push_str(") {\n  abort\n}\n");
+    program
+}
+
+/// What a destination makes of the standard record.
+fn shape(destination: &Destination) -> String {
+    match destination {
+        Destination::Elasticsearch { .. } | Destination::OpenSearch { .. } => record::SEARCH.to_owned(),
+        Destination::Loki { .. } | Destination::Otlp { .. } => record::otlp(),
+        Destination::Splunk { .. } | Destination::CloudWatch(_) | Destination::AzureMonitor(_) => {
+            record::TIMESTAMP.to_owned()
+        }
+        Destination::Datadog { service, source, .. } => {
+            record::datadog(service.as_deref(), source.as_deref())
+        }
+        Destination::Syslog { .. } => record::SYSLOG.to_owned(),
+        Destination::GoogleCloudLogging(_) => record::GOOGLE_CLOUD_LOGGING.to_owned(),
+        Destination::Kafka { .. }
+        | Destination::S3(_)
+        | Destination::Gcs(_)
+        | Destination::PubSub(_)
+        | Destination::Forward { .. }
+        | Destination::Http { .. }
+        | Destination::Stdout
+        | Destination::File { .. } => String::new(),
+    }
+}
+
+/// The sink's settings without what all sinks have in common. Requests are repeated for ever by default.
+fn sink(output: &Output) -> Result<Value, CompileError> {
+    Ok(match &output.destination {
+        Destination::Elasticsearch { url, index } | Destination::OpenSearch { url, index } => {
+            search(output, url, index)
+        }
+        Destination::Loki { url, tenant_id } => {
+            let headers = tenant_id.iter().map(|tenant| ("X-Scope-OrgID", tenant.as_str()));
+            otlp(output, &format!("{url}/otlp/v1/logs"), headers.collect())
+        }
+        Destination::Otlp { endpoint, .. } => otlp(output, &format!("{endpoint}/v1/logs"), BTreeMap::new()),
+        Destination::Kafka {
+            brokers,
+            topic,
+            sasl_mechanism,
+        } => kafka(output, brokers, topic, *sasl_mechanism),
+        Destination::Splunk {
+            url,
+            token,
+            index,
+            source_type,
+        } => with_tls(
+            output,
+            splunk(url, &secret(token), index.as_deref(), source_type.as_deref()),
+        ),
+        Destination::Datadog { host, api_key, .. } => datadog(output, host, &secret(api_key)),
+        Destination::S3(bucket) => s3(bucket),
+        Destination::CloudWatch(group) => cloud_watch(group),
+        Destination::GoogleCloudLogging(log) => google_cloud_logging(log),
+        Destination::Gcs(bucket) => gcs(bucket),
+        Destination::PubSub(topic) => pub_sub(topic),
+        Destination::AzureMonitor(table) => azure_monitor(table),
+        Destination::Syslog {
+            host,
+            port,
+            encrypted,
+        } => syslog(output, host, *port, *encrypted),
+        Destination::Http { url, headers } => http(output, url, headers),
+        Destination::Forward { .. } => {
+            return Err(CompileError::field(
+                format!("output {}", output.name),
+                "has a destination to which engine Vector cannot send",
+                "write an output otlp, or engine: FluentBit",
+            ));
+        }
+        Destination::Stdout => lines(json!({"type": "console", "target": "stdout"})),
+        Destination::File { name } => {
+            lines(json!({"type": "file", "path": format!("{FILES_DIRECTORY}/{name}")}))
+        }
+    })
+}
+
+fn buffer(output: &Output) -> Value {
+    match output.destination {
+        // What is written at once need not be written twice.
+        Destination::Stdout | Destination::File { .. } => {
+            json!({"type": "memory", "max_events": 500, "when_full": "block"})
+        }
+        _ => disk_buffer(output.buffer),
+    }
+}
+
+fn disk_buffer(buffer: Buffer) -> Value {
+    json!({
+        "type": "disk",
+        "max_size": buffer.max_size.max(LEAST_BUFFER),
+        "when_full": match buffer.when_full {
+            // Vector cannot drop the oldest, which is refused for this engine.
+            WhenFull::Block | WhenFull::DropOldest => "block",
+            WhenFull::DropNewest => "drop_newest",
+        },
+    })
+}
+
+/// One JSON text a line.
+fn lines(mut sink: Value) -> Value {
+    sink["encoding"] = json!({"codec": "json"});
+    sink["framing"] = json!({"method": "newline_delimited"});
+    sink
+}
+
+fn with_tls(output: &Output, mut sink: Value) -> Value {
+    let tls = transport_security(output.tls.as_ref());
+    if !tls.is_empty() {
+        sink["tls"] = Value::Object(tls);
+    }
+    sink
+}
+
+/// `tls` for sinks that have it on only where it says so.
+fn with_tls_enabled(output: &Output, mut sink: Value, enabled: bool) -> Value {
+    let mut tls = transport_security(output.tls.as_ref());
+    tls.insert("enabled".to_owned(), json!(enabled));
+    sink["tls"] = Value::Object(tls);
+    sink
+}
+
+fn search(output: &Output, url: &Url, index: &str) -> Value {
+    let mut sink = json!({
+        "type": "elasticsearch",
+        "endpoints": [url.to_string()],
+        // OpenSearch, too, takes what this one is: requests without types of documents.
+        "api_version": "v8",
+        "mode": "bulk",
+        // Indices and data streams take that alike.
+        "bulk": {"action": "create", "index": index},
+        "compression": "gzip",
+        // Otherwise, a server with too much to do loses the records of a request that it did not take.
+        "request_retry_partial": true,
+    });
+    match &output.auth {
+        Some(Auth::Basic { username, password }) => {
+            sink["auth"] = json!({"strategy": "basic", "user": username, "password": secret(password)});
+        }
+        Some(Auth::Bearer { token }) => {
+            let token = format!("Bearer {}", secret(token));
+            sink["request"] = json!({"headers": {"Authorization": token}});
+        }
+        None => {}
+    }
+    with_tls(output, sink)
+}
+
+fn otlp(output: &Output, uri: &str, headers: BTreeMap<&str, &str>) -> Value {
+    let mut protocol = json!({
+        "type": "http",
+        "uri": uri,
+        "encoding": {"codec": "otlp"},
+        "framing": {"method": "bytes"},
+        "compression": "gzip",
+        "batch": {"max_bytes": LARGEST_OTLP, "timeout_secs": 1},
+        "retry_strategy": retry_strategy(),
+    });
+    if !headers.is_empty() {
+        protocol["request"] = json!({"headers": headers});
+    }
+    if let Some(auth) = http_auth(output) {
+        protocol["auth"] = auth;
+    }
+    json!({"type": "opentelemetry", "protocol": with_tls(output, protocol)})
+}
+
+fn http(output: &Output, url: &Url, headers: &BTreeMap<String, String>) -> Value {
+    let mut sink = lines(json!({
+        "type": "http",
+        "uri": url.to_string(),
+        "method": "post",
+        "batch": {"max_bytes": LARGEST_POST, "timeout_secs": 1},
+        "retry_strategy": retry_strategy(),
+    }));
+    if !headers.is_empty() {
+        sink["request"] = json!({"headers": headers});
+    }
+    if let Some(auth) = http_auth(output) {
+        sink["auth"] = auth;
+    }
+    with_tls(output, sink)
+}
+
+fn retry_strategy() -> Value {
+    json!({"type": "custom", "status_codes": RETRY_ON_STATUS})
+}
+
+fn kafka(output: &Output, brokers: &[String], topic: &str, mechanism: SaslMechanism) -> Value {
+    let mut sink = json!({
+        "type": "kafka",
+        "bootstrap_servers": brokers.join(","),
+        "topic": topic,
+        "encoding": {"codec": "json"},
+        "compression": "gzip",
+        // For ever. After the default of five minutes, records are lost.
+        "message_timeout_ms": 0,
+    });
+    if let Some(Auth::Basic { username, password }) = &output.auth {
+        sink["sasl"] = json!({
+            "enabled": true,
+            "mechanism": mechanism.name(),
+            "username": username,
+            "password": secret(password),
+        });
+    }
+    if output.tls.is_some() {
+        sink = with_tls_enabled(output, sink, true);
+    }
+    sink
+}
+
+fn splunk(url: &Url, token: &str, index: Option<&str>, source_type: Option<&str>) -> Value {
+    let mut sink = json!({
+        "type": "splunk_hec_logs",
+        "endpoint": url.to_string(),
+        "default_token": token,
+        "encoding": {"codec": "json"},
+        "compression": "gzip",
+        "timestamp_key": "timestamp",
+        "host_key": "kubernetes.host",
+        // Most tokens do not have them.
+        "acknowledgements": {"indexer_acknowledgements_enabled": false},
+    });
+    if let Some(index) = index {
+        sink["index"] = json!(index);
+    }
+    if let Some(source_type) = source_type {
+        sink["sourcetype"] = json!(source_type);
+    }
+    sink
+}
+
+fn datadog(output: &Output, host: &str, key: &str) -> Value {
+    let sink = json!({
+        "type": "datadog_logs",
+        "endpoint": format!("https://{host}"),
+        "default_api_key": key,
+        "compression": "gzip",
+    });
+    with_tls_enabled(output, sink, true)
+}
+
+/// Objects of JSON lines. `extension` is of their names.
+fn objects(mut sink: Value, prefix: Option<&str>) -> Value {
+    let prefix = prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default();
+    sink["key_prefix"] = json!(prefix + OBJECT_KEY);
+    sink["filename_time_format"] = json!("%s");
+    // Two agents may write in the same second.
+    sink["filename_append_uuid"] = json!(true);
+    sink["filename_extension"] = json!("jsonl.gz");
+    sink["compression"] = json!("gzip");
+    sink["batch"] = json!({"max_bytes": LARGEST_OBJECT, "timeout_secs": OBJECT_SECONDS});
+    lines(sink)
+}
+
+fn s3(bucket: &Bucket) -> Value {
+    let mut sink = json!({
+        "type": "aws_s3",
+        "bucket": bucket.name,
+        "region": bucket.region,
+        // Other servers seldom have a name for each bucket.
+        "force_path_style": bucket.endpoint.is_some(),
+        "retry_strategy": retry_strategy(),
+    });
+    if let Some(endpoint) = &bucket.endpoint {
+        sink["endpoint"] = json!(endpoint.to_string());
+    }
+    objects(sink, bucket.prefix.as_deref())
+}
+
+fn cloud_watch(group: &LogGroup) -> Value {
+    let mut sink = json!({
+        "type": "aws_cloudwatch_logs",
+        "region": group.region,
+        "group_name": group.name,
+        "encoding": {"codec": "json"},
+    });
+    match &group.stream {
+        Some(stream) => sink["stream_name"] = json!(stream),
+        None => {
+            sink["stream_name"] = json!("{{ kubernetes.host }}");
+            // The node's name, which no record says for itself.
+            sink["dangerously_allow_unconfined_template_resolution"] = json!(true);
+        }
+    }
+    if let Some(days) = group.retention_days {
+        sink["retention"] = json!({"enabled": true, "days": days});
+    }
+    sink
+}
+
+fn google_cloud_logging(log: &GoogleLog) -> Value {
+    let field = |name: &str| format!("{{{{ resource.{name} }}}}");
+    let sink = json!({
+        "type": "gcp_stackdriver_logs",
+        "project_id": log.project,
+        "log_id": log.name,
+        "severity_key": "severity",
+        "resource": {
+            "type": "k8s_container",
+            "project_id": log.project,
+            "cluster_name": log.cluster,
+            "location": log.location,
+            "namespace_name": field("namespace_name"),
+            "pod_name": field("pod_name"),
+            "container_name": field("container_name"),
+        },
+        // Names that Kubernetes has checked, and not the record itself, are put there.
+        "dangerously_allow_unconfined_template_resolution": true,
+        "encoding": {"except_fields": ["resource"]},
+        "retry_strategy": retry_strategy(),
+    });
+    with_google_key(sink, log.key.as_ref())
+}
+
+fn gcs(bucket: &GoogleBucket) -> Value {
+    let sink = json!({"type": "gcp_cloud_storage", "bucket": bucket.name});
+    with_google_key(objects(sink, bucket.prefix.as_deref()), bucket.key.as_ref())
+}
+
+fn pub_sub(topic: &GoogleTopic) -> Value {
+    let sink = json!({
+        "type": "gcp_pubsub",
+        "project": topic.project,
+        "topic": topic.name,
+        "encoding": {"codec": "json"},
+    });
+    with_google_key(sink, topic.key.as_ref())
+}
+
+fn with_google_key(mut sink: Value, key: Option<&SecretKeyRef>) -> Value {
+    if let Some(key) = key {
+        sink["credentials_path"] = json!(secret_path(key));
+    }
+    sink
+}
+
+fn azure_monitor(table: &AzureTable) -> Value {
+    json!({
+        "type": "azure_logs_ingestion",
+        "endpoint": table.endpoint.to_string(),
+        "dcr_immutable_id": table.rule,
+        "stream_name": format!("Custom-{}", table.name),
+        "timestamp_field": "TimeGenerated",
+        "auth": {
+            "azure_credential_kind": "client_secret_credential",
+            "azure_tenant_id": table.tenant,
+            "azure_client_id": table.client,
+            "azure_client_secret": secret(&table.client_secret),
+        },
+        "retry_strategy": retry_strategy(),
+    })
+}
+
+fn syslog(output: &Output, host: &str, port: u16, encrypted: bool) -> Value {
+    let address = if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    };
+    let sink = json!({
+        "type": "socket",
+        "mode": "tcp",
+        "address": address,
+        "encoding": {"codec": "text"},
+        "framing": {"method": "newline_delimited"},
+    });
+    if encrypted {
+        with_tls_enabled(output, sink, true)
+    } else {
+        sink
+    }
+}
