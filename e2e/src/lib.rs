@@ -2,6 +2,7 @@
 //! pods, and counting lines.
 
 pub mod cargo;
+pub mod collector;
 pub mod corpus;
 pub mod environment;
 pub mod fuzzing;

@@ -2,12 +2,15 @@
 
 mod confmap;
 mod credentials;
+mod lines;
 mod ottl;
 mod outputs;
+mod parse;
 mod processors;
 mod record;
 mod sidecar;
 mod sources;
+mod steps;
 
 use std::collections::BTreeMap;
 
@@ -27,24 +30,21 @@ const METRICS_PORT: u16 = 8888;
 const LINES: &str = "text_encoding/lines";
 /// Hands every record to the pipeline of each output.
 const FAN_OUT: &str = "forward/outputs";
-const RECEIVER: &str = "file_log/containers";
 /// The longest message in bytes; a longer one is cut into several records. With the emitter's batches of at most 199
 /// records, one batch stays below [`outputs::LEAST_QUEUE`], which must hold it.
 const LONGEST_MESSAGE: &str = "256KiB";
 
 /// Renders a pipeline as the collector's one configuration file.
 pub fn render(pipeline: &Pipeline) -> Result<AgentConfig, CompileError> {
-    let first = First {
-        pipeline: "logs/containers",
-        receivers: Map::from_iter([(RECEIVER.to_owned(), sources::containers())]),
-        processors: common_processors(pipeline),
-    };
-    let document = document(pipeline, first, &health_check(), &telemetry())?;
+    let document = document(pipeline, &entries(pipeline)?, &health_check(), &telemetry())?;
     let text = yaml::write(&pipeline.policy, FILE, &document)?;
     Ok(AgentConfig {
         files: BTreeMap::from([(FILE.to_owned(), text)]),
         args: arguments(),
-        env: environment(pipeline.memory_limit),
+        env: environment(pipeline.memory_limit)
+            .into_iter()
+            .chain(credentials::google_key(pipeline))
+            .collect(),
         secret_env: credentials::environment(pipeline),
         secret_files: pipeline.secrets(),
         host_paths: host_paths(pipeline, "otel"),
@@ -73,33 +73,67 @@ fn environment(memory_limit: u64) -> BTreeMap<String, String> {
     BTreeMap::from([("GOMEMLIMIT".to_owned(), (memory_limit * 8 / 10).to_string())])
 }
 
-/// The pipeline that records come in by.
-struct First {
+/// A pipeline that records come in by, up to the outputs.
+struct Entry {
     pipeline: &'static str,
     receivers: Map<String, Value>,
-    /// What every record passes, in this order.
+    /// What every record passes, in this order. Of the same name, they are the same in every entry.
     processors: Vec<(String, Value)>,
+}
+
+/// One for each kind of source.
+fn entries(pipeline: &Pipeline) -> Result<Vec<Entry>, CompileError> {
+    let mut entries = Vec::new();
+    if pipeline.sources.containers {
+        let receiver = ("file_log/containers".to_owned(), sources::containers(pipeline));
+        let mut passed = of_containers(pipeline);
+        passed.extend(steps::processors(pipeline)?);
+        entries.push(Entry {
+            pipeline: "logs/containers",
+            receivers: Map::from_iter([receiver]),
+            processors: passed,
+        });
+    }
+    if !pipeline.sources.files.is_empty() {
+        let receiver = ("file_log/node_files".to_owned(), sources::node_files(pipeline));
+        let mut passed = vec![
+            memory_limiter(pipeline),
+            ("transform/node_files".to_owned(), processors::identify_node_files()),
+        ];
+        passed.extend(steps::processors(pipeline)?);
+        entries.push(Entry {
+            pipeline: "logs/node_files",
+            receivers: Map::from_iter([receiver]),
+            processors: passed,
+        });
+    }
+    Ok(entries)
 }
 
 fn document(
     pipeline: &Pipeline,
-    first: First,
+    entries: &[Entry],
     more_extensions: &Map<String, Value>,
     telemetry: &Value,
 ) -> Result<Value, CompileError> {
     let mut extensions = fixed_extensions(pipeline.place);
     extensions.extend(more_extensions.clone());
+    let mut receivers = Map::new();
     let mut processors = Map::new();
     let mut exporters = Map::new();
     let mut pipelines = Map::new();
-    pipelines.insert(
-        first.pipeline.to_owned(),
-        json!({
-            "receivers": first.receivers.keys().collect::<Vec<_>>(),
-            "processors": names(&first.processors),
-            "exporters": [FAN_OUT],
-        }),
-    );
+    for entry in entries {
+        pipelines.insert(
+            entry.pipeline.to_owned(),
+            json!({
+                "receivers": entry.receivers.keys().collect::<Vec<_>>(),
+                "processors": names(&entry.processors),
+                "exporters": [FAN_OUT],
+            }),
+        );
+        receivers.extend(entry.receivers.clone());
+        processors.extend(entry.processors.iter().cloned());
+    }
     for output in &pipeline.outputs {
         let rendered = outputs::render(pipeline, output)?;
         pipelines.insert(
@@ -114,10 +148,9 @@ fn document(
         processors.extend(rendered.processors);
         exporters.extend([rendered.exporter]);
     }
-    processors.extend(first.processors);
     Ok(json!({
         "extensions": extensions,
-        "receivers": first.receivers,
+        "receivers": receivers,
         "processors": processors,
         "connectors": {FAN_OUT: {}},
         "exporters": exporters,
@@ -138,27 +171,31 @@ fn names(parts: &[(String, Value)]) -> Vec<&str> {
     parts.iter().map(|(name, _)| name.as_str()).collect()
 }
 
-/// What every record passes, in this order.
-fn common_processors(pipeline: &Pipeline) -> Vec<(String, Value)> {
-    let mut steps = vec![
-        (
-            "memory_limiter".to_owned(),
-            processors::memory_limiter(pipeline.memory_limit),
-        ),
+fn memory_limiter(pipeline: &Pipeline) -> (String, Value) {
+    (
+        "memory_limiter".to_owned(),
+        processors::memory_limiter(pipeline.memory_limit),
+    )
+}
+
+/// What every record of a container passes before the steps, in this order.
+fn of_containers(pipeline: &Pipeline) -> Vec<(String, Value)> {
+    let mut passed = vec![
+        memory_limiter(pipeline),
         ("transform".to_owned(), processors::identify()),
         ("k8s_attributes".to_owned(), processors::k8s_attributes(pipeline)),
     ];
     if !pipeline.selection.is_empty() {
         let unwanted = ottl::violations(&pipeline.selection);
-        steps.push(("filter".to_owned(), processors::drop_where(&unwanted)));
+        passed.push(("filter".to_owned(), processors::drop_where(&unwanted)));
     }
     if !pipeline.namespace_labels().is_empty() {
-        steps.push((
+        passed.push((
             "resource".to_owned(),
             processors::forget_namespace_labels(pipeline),
         ));
     }
-    steps
+    passed
 }
 
 fn fixed_extensions(place: Place) -> Map<String, Value> {

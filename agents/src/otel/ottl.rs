@@ -2,14 +2,20 @@
 
 use tributary_crds::field::Field;
 
+use crate::expression::Expression;
 use crate::pipeline::{Clause, Predicate, Subject, Test};
 
 /// The prefix of the resource attributes that hold a pod's labels.
 pub const POD_LABEL_PREFIX: &str = "k8s.pod.label.";
 /// The prefix of the resource attributes that hold a namespace's labels.
 pub const NAMESPACE_LABEL_PREFIX: &str = "k8s.namespace.label.";
+/// Where the level of a record is, until it is written.
+pub const LEVEL: &str = "log.attributes[\"level\"]";
+/// Where `data` is, until it is written.
+pub const DATA: &str = "log.attributes[\"data\"]";
 
-/// Any text as a string literal. The language reads literals as Go does: between double quotes, with backslash escapes.
+/// Any text as a string literal. The language reads literals as Go does, and so does that of the receiver's operators: between double
+/// quotes, with backslash escapes.
 pub fn literal(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
@@ -25,55 +31,119 @@ pub fn literal(text: &str) -> String {
     quoted
 }
 
+/// Any text as the literal of a replacement, in which no dollar stands for a group.
+pub fn replacement(text: &str) -> String {
+    literal(&text.replace('$', "$$"))
+}
+
 /// The conditions that each mean that a record does not meet one of the predicates.
 pub fn violations(predicates: &[Predicate]) -> Vec<String> {
-    predicates.iter().map(violation).collect()
+    predicates
+        .iter()
+        .map(|predicate| met(&predicate.subject, &opposite(&predicate.test)))
+        .collect()
 }
 
 /// The conditions that each mean that a record does not meet one of the clauses.
 pub fn clause_violations(clauses: &[Clause]) -> Vec<String> {
-    let violated = |clause: &Clause| {
-        let violations = violations(&clause.any_of);
-        match violations.as_slice() {
-            [one] => one.clone(),
-            several => format!("({})", several.join(") and (")),
-        }
-    };
-    clauses.iter().map(violated).collect()
+    clauses
+        .iter()
+        .map(|clause| joined(violations(&clause.any_of), "and"))
+        .collect()
 }
 
-fn violation(predicate: &Predicate) -> String {
-    let path = path(&predicate.subject);
-    let one_of = |values: &[String]| {
-        let equal: Vec<String> = values
-            .iter()
-            .map(|value| format!("{path} == {}", literal(value)))
-            .collect();
-        equal.join(" or ")
+/// The condition that a record meets every one of the clauses; at least one.
+pub fn all_met(clauses: &[Clause]) -> String {
+    let clause = |clause: &Clause| {
+        let predicates = clause.any_of.iter();
+        let met = predicates.map(|predicate| met(&predicate.subject, &predicate.test));
+        joined(met.collect(), "or")
     };
-    match &predicate.test {
-        Test::In(values) => format!("not ({})", one_of(values)),
-        Test::NotIn(values) => one_of(values),
-        Test::Matches(pattern) => format!("not IsMatch({path}, {})", literal(pattern.re2())),
-        Test::NotMatches(pattern) => format!("IsMatch({path}, {})", literal(pattern.re2())),
-        Test::Exists(true) => format!("{path} == nil"),
-        Test::Exists(false) => format!("{path} != nil"),
+    joined(clauses.iter().map(clause).collect(), "and")
+}
+
+/// Conditions as one.
+fn joined(conditions: Vec<String>, operator: &str) -> String {
+    match conditions.as_slice() {
+        [one] => one.clone(),
+        several => format!("({})", several.join(&format!(") {operator} ("))),
     }
 }
 
-fn path(subject: &Subject) -> String {
+/// What a record that does not meet a test meets.
+fn opposite(test: &Test) -> Test {
+    match test {
+        Test::In(values) => Test::NotIn(values.clone()),
+        Test::NotIn(values) => Test::In(values.clone()),
+        Test::Matches(pattern) => Test::NotMatches(pattern.clone()),
+        Test::NotMatches(pattern) => Test::Matches(pattern.clone()),
+        Test::Exists(present) => Test::Exists(!present),
+    }
+}
+
+/// The condition that a subject meets a test.
+fn met(subject: &Subject, test: &Test) -> String {
+    let path = path(subject);
+    let is_parsed = matches!(subject, Subject::Record(Field::Data(_)));
+    let one_of = |values: &[String]| {
+        let text = if is_parsed {
+            format!("String({path})")
+        } else {
+            path.clone()
+        };
+        let equal = values.iter().map(|value| format!("{text} == {}", literal(value)));
+        equal.collect::<Vec<_>>().join(" or ")
+    };
+    let found = |pattern: &Expression| format!("IsMatch({path}, {})", literal(pattern.re2()));
+    let guards = guards(subject, matches!(test, Test::Exists(_)));
+    let met = |condition: String| match guards.as_slice() {
+        [] => condition,
+        guards => format!("{} and ({condition})", guards.join(" and ")),
+    };
+    match test {
+        Test::In(values) => met(one_of(values)),
+        Test::NotIn(values) => format!("not ({})", met(one_of(values))),
+        Test::Matches(pattern) => met(found(pattern)),
+        Test::NotMatches(pattern) => format!("not ({})", met(found(pattern))),
+        Test::Exists(true) => met(format!("{path} != nil")),
+        Test::Exists(false) if guards.is_empty() => format!("{path} == nil"),
+        Test::Exists(false) => format!("not ({})", met(format!("{path} != nil"))),
+    }
+}
+
+/// What must be so before a subject is looked at. Whatever an application wrote may be below `data`: a look into what is no object is an
+/// error, and the language writes objects and lists as JSON, which is no text of theirs.
+fn guards(subject: &Subject, only_presence: bool) -> Vec<String> {
+    match subject {
+        Subject::Record(Field::Data(keys)) => {
+            let parents = (1..keys.len()).map(|length| format!("IsMap({})", data(&keys[..length])));
+            let own = ["IsMap", "IsList"].map(|kind| format!("not {kind}({})", data(keys)));
+            parents
+                .chain(own.into_iter().filter(|_| !only_presence))
+                .collect()
+        }
+        // What stands in the place of a removed message is none.
+        Subject::Record(Field::Message) => vec!["IsString(log.body)".to_owned()],
+        Subject::Record(_) | Subject::NamespaceLabel(_) => Vec::new(),
+    }
+}
+
+/// What is below `data` at these keys.
+pub fn data(keys: &[String]) -> String {
+    keys.iter()
+        .fold(DATA.to_owned(), |path, key| path + "[" + &literal(key) + "]")
+}
+
+/// Where a field of the record is while it passes the steps.
+pub fn path(subject: &Subject) -> String {
     let resource = |attribute: &str| format!("resource.attributes[{}]", literal(attribute));
     match subject {
         Subject::Record(Field::Message) => "log.body".to_owned(),
         Subject::Record(Field::Stream) => "log.attributes[\"log.iostream\"]".to_owned(),
-        Subject::Record(Field::Level) => "log.attributes[\"level\"]".to_owned(),
+        Subject::Record(Field::Level) => LEVEL.to_owned(),
         Subject::Record(Field::File) => "log.attributes[\"log.file.path\"]".to_owned(),
         Subject::Record(Field::Unit) => "log.attributes[\"systemd.unit\"]".to_owned(),
-        Subject::Record(Field::Data(keys)) => {
-            let data = "log.attributes[\"data\"]".to_owned();
-            keys.iter()
-                .fold(data, |path, key| path + "[" + &literal(key) + "]")
-        }
+        Subject::Record(Field::Data(keys)) => data(keys),
         Subject::Record(Field::NamespaceName) => resource("k8s.namespace.name"),
         Subject::Record(Field::PodName) => resource("k8s.pod.name"),
         Subject::Record(Field::PodId) => resource("k8s.pod.uid"),

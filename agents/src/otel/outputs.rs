@@ -50,20 +50,23 @@ pub fn render(pipeline: &Pipeline, output: &Output) -> Result<Rendered, CompileE
     let (kind, exporter) = exporter(pipeline, output)?;
     match &output.destination {
         Destination::Elasticsearch { .. } | Destination::OpenSearch { .. } => {
-            steps.push((format!("transform/{name}"), record::elasticsearch(pipeline.place)));
+            steps.push((format!("transform/{name}"), record::elasticsearch(pipeline)));
         }
         Destination::Splunk { .. } => {
-            steps.push((format!("transform/{name}"), record::splunk(pipeline.place)));
+            steps.push((format!("transform/{name}"), record::splunk(pipeline)));
         }
         Destination::Syslog { .. } => {
-            steps.push((format!("transform/{name}"), record::syslog(pipeline.place)));
+            steps.push((format!("transform/{name}"), record::syslog(pipeline)));
         }
         Destination::Kafka { .. }
         | Destination::S3(_)
         | Destination::Http { .. }
         | Destination::Stdout
         | Destination::File { .. } => {
-            steps.push((format!("transform/{name}"), record::standard(pipeline.place)));
+            steps.push((format!("transform/{name}"), record::standard(pipeline)));
+        }
+        Destination::Loki { .. } | Destination::Otlp { .. } if super::steps::alter(pipeline) => {
+            steps.push((format!("transform/{name}"), record::opentelemetry()));
         }
         Destination::Datadog { .. }
         | Destination::CloudWatch(_)

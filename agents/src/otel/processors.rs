@@ -129,6 +129,14 @@ pub fn identify_pod() -> Value {
     )
 }
 
+/// Names the node of a record of one of its files.
+pub fn identify_node_files() -> Value {
+    standard_record(
+        &["set(resource.attributes[\"k8s.node.name\"], \"${env:K8S_NODE_NAME}\")".to_owned()],
+        &["keep_keys(log.attributes, [\"log.file.path\"])"],
+    )
+}
+
 /// Applies statements to the resource, then to each of its log records. A record without a time of its own gets the time at
 /// which it was read.
 fn standard_record(of_resource: &[String], of_log: &[&str]) -> Value {

@@ -3,27 +3,35 @@
 use serde_json::{Value, json};
 
 use super::confmap::texts;
-use super::ottl::{self, POD_LABEL_PREFIX};
-use crate::pipeline::Place;
+use super::ottl::{DATA, LEVEL, POD_LABEL_PREFIX, literal};
+use super::steps;
+use crate::level;
+use crate::pipeline::{Pipeline, Place};
 
 /// RFC 3339 with nine digits; the formatter itself knows at most microseconds and leaves trailing zeros out.
 const TIME: &str =
     "Format(\"%s.%09dZ\", [FormatTime(log.time, \"%Y-%m-%dT%H:%M:%S\"), Nanosecond(log.time)])";
 
+/// How many dots of one key are replaced for Elasticsearch.
+const MOST_DOTS: usize = 16;
+
 /// Replaces the body by the standard record.
-pub fn standard(place: Place) -> Value {
-    transform(place, &[], &[], "[]")
+pub fn standard(pipeline: &Pipeline) -> Value {
+    transform(pipeline, &[], &[], "[]")
 }
 
 /// Replaces the body by the standard record as Elasticsearch wants it, and tells the exporter to send the body as it is.
-pub fn elasticsearch(place: Place) -> Value {
+pub fn elasticsearch(pipeline: &Pipeline) -> Value {
     let undot = format!(
         "replace_all_patterns(log.cache[\"labels\"], \"key\", {}, \"_\")",
-        ottl::literal("\\.")
+        literal("\\.")
     );
     let timestamp = "set(log.body[\"@timestamp\"], log.body[\"time\"])".to_owned();
-    let mut transform = transform(place, &[undot], &[timestamp], "[]");
+    let mut transform = transform(pipeline, &[undot], &[timestamp], "[]");
     if let Some(groups) = transform["log_statements"].as_array_mut() {
+        if steps::alter(pipeline) {
+            groups.insert(0, undot_data());
+        }
         groups.push(json!({
             "context": "scope",
             "statements": ["set(scope.attributes[\"elastic.mapping.mode\"], \"bodymap\")"],
@@ -32,14 +40,31 @@ pub fn elasticsearch(place: Place) -> Value {
     transform
 }
 
+/// Replaces the dots in the keys of `data` at every depth, in its JSON: there, a quote that nothing escapes is before each key, and behind
+/// the brace or comma before it. Each statement replaces the first dot that is left of each key.
+fn undot_data() -> Value {
+    const DOTTED_KEY: &str = r#"([{,]"(?:[^"\\.]|\\.)*)\.((?:[^"\\]|\\.)*":)"#;
+    let json = "log.cache[\"json\"]";
+    let pattern = literal(DOTTED_KEY);
+    let mut statements = vec![format!("set({json}, String({DATA}))")];
+    let replace = format!("replace_pattern({json}, {pattern}, \"${{1}}_${{2}}\")");
+    statements.extend(std::iter::repeat_n(replace, MOST_DOTS));
+    statements.push(format!("set({DATA}, ParseJSON({json}))"));
+    json!({
+        "context": "log",
+        "conditions": texts(&[format!("IsMap({DATA}) and IsMatch({DATA}, {pattern})")]),
+        "statements": texts(&statements),
+    })
+}
+
 /// Replaces the body by the standard record, and leaves the exporter the name of the node as the event's host.
-pub fn splunk(place: Place) -> Value {
+pub fn splunk(pipeline: &Pipeline) -> Value {
     let host = "set(log.attributes[\"host.name\"], resource.attributes[\"k8s.node.name\"])".to_owned();
-    transform(place, &[], &[host], "[\"host.name\"]")
+    transform(pipeline, &[], &[host], "[\"host.name\"]")
 }
 
 /// Replaces the record by what the syslog exporter reads: the standard record as JSON, and the parts of the header.
-pub fn syslog(place: Place) -> Value {
+pub fn syslog(pipeline: &Pipeline) -> Value {
     let statements = [
         "set(log.attributes[\"message\"], String(log.body))",
         "set(log.body, \"\")",
@@ -51,24 +76,50 @@ pub fn syslog(place: Place) -> Value {
         "set(log.attributes[\"priority\"], 14)",
     ];
     transform(
-        place,
+        pipeline,
         &[],
         &statements.map(str::to_owned),
         "[\"message\", \"hostname\", \"appname\", \"priority\"]",
     )
 }
 
+/// Says the level as OpenTelemetry's model does.
+pub fn severity() -> Vec<String> {
+    let mut statements = vec![format!("set(log.severity_text, {LEVEL})")];
+    statements.extend(level::SEVERITY_NUMBERS.iter().map(|(name, number)| {
+        format!(
+            "set(log.severity_number, {number}) where {LEVEL} == {}",
+            literal(name)
+        )
+    }));
+    statements
+}
+
+/// Says level and data as OpenTelemetry's model does: as severity, and as attributes `data.KEY.KEY`.
+pub fn opentelemetry() -> Value {
+    let mut statements = severity();
+    statements.extend([
+        "delete_key(log.attributes, \"level\")".to_owned(),
+        "flatten(log.attributes)".to_owned(),
+        "set(log.body, \"\") where not IsString(log.body)".to_owned(),
+    ]);
+    json!({
+        "error_mode": "silent",
+        "log_statements": [{"context": "log", "statements": texts(&statements)}],
+    })
+}
+
 /// `on_labels` are statements on the map `log.cache["labels"]`, `on_body` on the finished record; `attributes` is the list of those that
 /// stay beside it.
-fn transform(place: Place, on_labels: &[String], on_body: &[String], attributes: &str) -> Value {
-    let prefix = ottl::literal(&format!("^{}", POD_LABEL_PREFIX.replace('.', "\\.")));
+fn transform(pipeline: &Pipeline, on_labels: &[String], on_body: &[String], attributes: &str) -> Value {
+    let prefix = literal(&format!("^{}", POD_LABEL_PREFIX.replace('.', "\\.")));
     let mut statements = vec![
         "set(log.cache[\"labels\"], resource.attributes)".to_owned(),
         format!("keep_matching_keys(log.cache[\"labels\"], {prefix})"),
         format!("replace_all_patterns(log.cache[\"labels\"], \"key\", {prefix}, \"\")"),
     ];
     statements.extend_from_slice(on_labels);
-    statements.push(format!("set(log.body, {})", body(place)));
+    statements.extend(body(pipeline));
     statements.extend_from_slice(on_body);
     statements.push(format!("keep_keys(log.attributes, {attributes})"));
     json!({
@@ -81,11 +132,42 @@ fn transform(place: Place, on_labels: &[String], on_body: &[String], attributes:
     })
 }
 
-fn body(place: Place) -> String {
-    let (origin, attribute) = match place {
-        Place::Node => ("stream", "log.iostream"),
-        Place::Pod => ("file", "log.file.path"),
-    };
+/// Makes the record. A value that is not there sets nothing.
+fn body(pipeline: &Pipeline) -> Vec<String> {
+    let mut statements = Vec::new();
+    if steps::alter(pipeline) {
+        statements.push("set(log.cache[\"message\"], log.body) where IsString(log.body)".to_owned());
+    } else {
+        statements.push("set(log.cache[\"message\"], log.body)".to_owned());
+    }
+    statements.push(format!(
+        "set(log.body, {{\"time\": {TIME}, \"kubernetes\": {{{}}}}})",
+        identity()
+    ));
+    if !pipeline.sources.files.is_empty() {
+        statements.push(
+            "set(log.body[\"kubernetes\"], {\"host\": resource.attributes[\"k8s.node.name\"]}) where resource.attributes[\"k8s.pod.name\"] == nil".to_owned(),
+        );
+    }
+    let mut optional = vec![("message", "log.cache[\"message\"]")];
+    if pipeline.sources.containers {
+        optional.push(("stream", "log.attributes[\"log.iostream\"]"));
+    }
+    if pipeline.place == Place::Pod || !pipeline.sources.files.is_empty() {
+        optional.push(("file", "log.attributes[\"log.file.path\"]"));
+    }
+    if steps::alter(pipeline) {
+        optional.extend([("level", LEVEL), ("data", DATA)]);
+    }
+    statements.extend(
+        optional
+            .iter()
+            .map(|(key, value)| format!("set(log.body[\"{key}\"], {value})")),
+    );
+    statements
+}
+
+fn identity() -> String {
     let kubernetes: Vec<String> = [
         ("namespace_name", "k8s.namespace.name"),
         ("pod_name", "k8s.pod.name"),
@@ -96,9 +178,5 @@ fn body(place: Place) -> String {
     .iter()
     .map(|(key, attribute)| format!("\"{key}\": resource.attributes[\"{attribute}\"]"))
     .collect();
-    format!(
-        "{{\"time\": {TIME}, \"{origin}\": log.attributes[\"{attribute}\"], \"message\": log.body, \
-         \"kubernetes\": {{{}, \"labels\": log.cache[\"labels\"]}}}}",
-        kubernetes.join(", ")
-    )
+    format!("{}, \"labels\": log.cache[\"labels\"]", kubernetes.join(", "))
 }

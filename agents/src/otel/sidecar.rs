@@ -7,7 +7,7 @@ use tributary_crds::annotation::AGENT_CONFIG;
 use tributary_crds::auth::SecretKeyRef;
 
 use super::confmap::{text, texts};
-use super::{FILE, First, arguments, document, environment, ottl, outputs, processors};
+use super::{Entry, FILE, arguments, document, environment, lines, ottl, outputs, processors, steps};
 use crate::CompileError;
 use crate::pattern::Dialect;
 use crate::pipeline::Pipeline;
@@ -32,21 +32,27 @@ const DIALECT: Dialect = Dialect {
 pub struct Sidecar {
     policy: String,
     document: Value,
+    /// The operator that joins lines, where lines are joined.
+    joining: Option<Value>,
     secret_env: BTreeMap<String, SecretKeyRef>,
 }
 
 impl Sidecar {
     /// Renders what the policy decides.
     pub fn new(pipeline: &Pipeline) -> Result<Self, CompileError> {
-        let first = First {
+        let mut passed = vec![("transform".to_owned(), processors::identify_pod())];
+        passed.extend(steps::processors(pipeline)?);
+        let entry = Entry {
             pipeline: ENTRY,
             receivers: Map::new(),
-            processors: vec![("transform".to_owned(), processors::identify_pod())],
+            processors: passed,
         };
         let secret_env = pipeline.secrets().into_iter();
         Ok(Self {
             policy: pipeline.policy.clone(),
-            document: document(pipeline, first, &Map::new(), &telemetry())?,
+            document: document(pipeline, &[entry], &Map::new(), &telemetry())?,
+            // A file without a name of its own is the only one of its receiver.
+            joining: lines::joining(pipeline, "attributes[\"log.file.name\"]", "true"),
             secret_env: secret_env
                 .map(|key| (pipeline.secret_variable(&key), key))
                 .chain(pipeline.aws_environment())
@@ -61,7 +67,12 @@ impl Sidecar {
             .files
             .iter()
             .enumerate()
-            .map(|(at, file)| (format!("file_log/{at}"), receiver(file, &pod.files)))
+            .map(|(at, file)| {
+                (
+                    format!("file_log/{at}"),
+                    receiver(file, &pod.files, self.joining.as_ref()),
+                )
+            })
             .collect();
         let mut steps = vec![json!(MEMORY_LIMITER)];
         document["processors"][MEMORY_LIMITER] = processors::memory_limiter(memory_limit);
@@ -113,7 +124,7 @@ fn labels(labels: &BTreeMap<String, String>) -> Value {
 
 /// Reads one file or pattern, and what rotations make of it. Each has a receiver of its own, because a receiver takes files that
 /// begin with the same text for one.
-fn receiver(file: &SidecarFile, all: &[SidecarFile]) -> Value {
+fn receiver(file: &SidecarFile, all: &[SidecarFile], joining: Option<&Value>) -> Value {
     json!({
         "include": texts(&shipping::include(file, DIALECT)),
         "exclude": texts(&shipping::exclude(file, all, DIALECT)),
@@ -129,7 +140,7 @@ fn receiver(file: &SidecarFile, all: &[SidecarFile]) -> Value {
         "on_truncate": "read_whole_file",
         "storage": "file_storage/offsets",
         "retry_on_failure": outputs::endless_retry(),
-        "operators": operators(file),
+        "operators": operators(file, joining),
     })
 }
 
@@ -143,19 +154,18 @@ fn poll_interval(files: usize) -> String {
 }
 
 /// Says by constants which container wrote a line to which file.
-fn operators(file: &SidecarFile) -> Value {
+fn operators(file: &SidecarFile, joining: Option<&Value>) -> Value {
     let field = if file.shown_path.is_pattern() {
         "attributes.directory"
     } else {
         "attributes[\"log.file.path\"]"
     };
-    json!([
-        {
-            "id": "container",
-            "type": "add",
-            "field": "resource[\"k8s.container.name\"]",
-            "value": text(&file.container),
-        },
-        {"id": "path", "type": "add", "field": field, "value": text(&shipping::shown(file))},
-    ])
+    let container = json!({
+        "id": "container",
+        "type": "add",
+        "field": "resource[\"k8s.container.name\"]",
+        "value": text(&file.container),
+    });
+    let path = json!({"id": "path", "type": "add", "field": field, "value": text(&shipping::shown(file))});
+    joining.cloned().into_iter().chain([container, path]).collect()
 }

@@ -4,7 +4,7 @@ use super::abilities::{Abilities, BASIC, BASIC_OR_BEARER, NO_AUTH};
 use crate::buffer::WhenFull;
 
 /// Not `datadog`: its exporter takes records for delivered when they are in its memory. Not `journald`: the collector's images have no
-/// `journalctl`, which its receiver calls.
+/// `journalctl`, which its receiver calls. Not `throttle`: it has nothing that counts records.
 pub const ABILITIES: Abilities = Abilities {
     outputs: &[
         ("elasticsearch", BASIC_OR_BEARER),
@@ -21,7 +21,17 @@ pub const ABILITIES: Abilities = Abilities {
         ("file", NO_AUTH),
     ],
     when_full: &[WhenFull::Block, WhenFull::DropNewest],
-    processors: &[],
-    sources: &["containers"],
+    processors: &[
+        "parse",
+        "multiline",
+        "keep",
+        "drop",
+        "redact",
+        "set",
+        "rename",
+        "remove",
+        "sample",
+    ],
+    sources: &["containers", "files"],
     patterns: &["nodeAgent", "agentSidecar"],
 };
