@@ -34,6 +34,8 @@ pub struct Options {
     pub format: Format,
     /// A directory that is taken off the paths that are printed with lines.
     pub strip: Option<PathBuf>,
+    /// Whether to have the kernel tell what happens, where it does.
+    pub inotify: bool,
 }
 
 /// What the command line asks for.
@@ -100,6 +102,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
         grace: Duration::from_secs(25),
         format: Format::Raw,
         strip: None,
+        inotify: true,
     };
     let mut format = FormatOptions::default();
     let mut only_paths = false;
@@ -121,6 +124,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
             b"--" if attached.is_none() => only_paths = true,
             b"--help" | b"-h" => return flag("--help", attached.as_deref(), Command::Help),
             b"--version" | b"-V" => return flag("--version", attached.as_deref(), Command::Version),
+            b"--no-inotify" => options.inotify = flag("--no-inotify", attached.as_deref(), false)?,
             b"--prefix" => format.prefix = flag("--prefix", attached.as_deref(), true)?,
             b"--checkpoint" => options.checkpoint = Some(PathBuf::from(value(CHECKPOINT)?)),
             b"--existing" => options.existing = parse_existing(&value(EXISTING)?)?,
@@ -315,7 +319,7 @@ mod tests {
 
     #[test]
     fn every_mistake_says_what_to_write_instead() {
-        let mistakes: [(&[&str], &str); 23] = [
+        let mistakes: [(&[&str], &str); 24] = [
             (&[], "`tributary-streamer /var/log/app.log`"),
             (&[""], "`tributary-streamer /var/log/app.log`"),
             (&["-F", "/a"], "`-- -F`"),
@@ -329,6 +333,7 @@ mod tests {
             (&["--grace", "-1", "/a"], "`--grace 25`"),
             (&["--help=me"], "write `--help`"),
             (&["--prefix=yes", "/a"], "write `--prefix`"),
+            (&["--no-inotify=1", "/a"], "write `--no-inotify`"),
             (&["--format=xml", "/a"], "`--format raw` or `--format json`"),
             (&["--strip=tributary", "/a"], "`--strip /tributary`"),
             (&["--container=", "/a"], "`--container app`"),
@@ -372,7 +377,7 @@ mod tests {
             let unknown = UsageError::UnknownOption(String::new()).to_string();
             assert!(unknown.contains(option), "{option} is missing in {unknown}");
         }
-        for flag in ["--prefix", "--help", "--version"] {
+        for flag in ["--prefix", "--no-inotify", "--help", "--version"] {
             assert!(HELP.contains(flag), "{flag} is missing");
         }
     }

@@ -60,16 +60,21 @@ impl Pattern {
         self.components.is_empty()
     }
 
-    /// Adds to `found` the path itself, or the regular files that match now.
+    /// Adds to `found` the path itself, or the regular files that match now, and to `directories` those in which others may come.
     ///
     /// Names that start with a dot match only where the pattern has the dot: Kubernetes keeps each file of a `ConfigMap` a second
     /// time under `..data`.
     ///
     /// # Errors
     /// The first directory that exists and cannot be read; what can be read is found all the same.
-    pub fn expand(&self, found: &mut BTreeSet<PathBuf>) -> Result<(), (PathBuf, io::Error)> {
+    pub fn expand(
+        &self,
+        found: &mut BTreeSet<PathBuf>,
+        directories: &mut BTreeSet<PathBuf>,
+    ) -> Result<(), (PathBuf, io::Error)> {
         if self.is_literal() {
             found.insert(self.text.clone());
+            directories.extend(self.text.parent().map(Path::to_path_buf));
             return Ok(());
         }
         let root = if self.text.is_absolute() {
@@ -77,7 +82,11 @@ impl Pattern {
         } else {
             PathBuf::new()
         };
-        let mut walk = Walk { found, failed: None };
+        let mut walk = Walk {
+            found,
+            directories,
+            failed: None,
+        };
         walk.below(&root, &self.components);
         walk.failed.map_or(Ok(()), Err)
     }
@@ -95,6 +104,7 @@ fn component(name: &[u8]) -> Component {
 
 struct Walk<'a> {
     found: &'a mut BTreeSet<PathBuf>,
+    directories: &'a mut BTreeSet<PathBuf>,
     failed: Option<(PathBuf, io::Error)>,
 }
 
@@ -107,6 +117,7 @@ impl Walk<'_> {
             }
             return;
         };
+        self.directories.insert(directory.to_path_buf());
         match first {
             Component::Literal(name) => {
                 let path = directory.join(name);
@@ -269,7 +280,7 @@ mod tests {
     fn expand_in(root: &Path, pattern: &str) -> Vec<String> {
         let mut found = BTreeSet::new();
         Pattern::parse(root.join(pattern).as_os_str())
-            .expand(&mut found)
+            .expand(&mut found, &mut BTreeSet::new())
             .expect("readable directories");
         found
             .iter()

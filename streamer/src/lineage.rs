@@ -7,6 +7,7 @@ use crate::checkpoint::Record;
 use crate::generation::{Generation, GenerationId};
 use crate::identity::{FileKey, hash};
 use crate::report::Trouble;
+use crate::status::{Status, Tally};
 
 /// A followed name and its generations.
 #[derive(Debug)]
@@ -19,10 +20,16 @@ pub struct Lineage {
     pub name_hash: u64,
     /// Which file the name leads to now. It may belong to another lineage, when several names lead to one file.
     pub current: Option<FileKey>,
+    /// Which file the name led to when it led to one last.
+    pub last_file: Option<FileKey>,
+    /// Where the links of the name ended when it led to another file than before: what is rotated is there.
+    pub directory: Option<PathBuf>,
     /// Files read for this name, in the order in which they were written.
     pub generations: Vec<Generation>,
     /// Whether to look for rotated files once more: one that is renamed during a look can be missed by it.
     pub look_again: bool,
+    /// What became of it so far.
+    pub tally: Tally,
     /// What is wrong with the name.
     pub trouble: Trouble,
     /// What is wrong with reading its files.
@@ -39,8 +46,11 @@ impl Lineage {
             name,
             label,
             current: None,
+            last_file: None,
+            directory: None,
             generations: Vec::new(),
             look_again: false,
+            tally: Tally::default(),
             trouble: Trouble::default(),
             unreadable: Trouble::default(),
             unlistable: Trouble::default(),
@@ -55,6 +65,20 @@ impl Lineage {
     /// Where the generation `id` is now.
     pub fn place_of(&self, id: GenerationId) -> Option<usize> {
         self.generations.iter().position(|generation| generation.id == id)
+    }
+
+    /// Where it stands.
+    pub fn status(&self) -> Status<'_> {
+        let current = self
+            .generations
+            .iter()
+            .rfind(|generation| Some(generation.key) == self.current);
+        Status {
+            name: &self.name,
+            offset: current.map(|generation| generation.position.offset),
+            lag: self.generations.iter().map(Generation::unread).sum(),
+            tally: self.tally,
+        }
     }
 
     /// What the checkpoint keeps of the generation at `place`.

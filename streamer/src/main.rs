@@ -1,16 +1,16 @@
 //! The command line of the streamer.
 
-use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use tributary_streamer::arguments::{self, Command, Options};
 use tributary_streamer::follow::follow;
 use tributary_streamer::report::Reporter;
-use tributary_streamer::stop::StopSignal;
+use tributary_streamer::signals::Signals;
+use tributary_streamer::stdout::Stdout;
 use tributary_streamer::tail::Tailer;
 use tributary_streamer::usage::HELP;
+use tributary_streamer::watch::Watcher;
 
 /// The command line could not be understood.
 const USAGE: u8 = 2;
@@ -41,8 +41,11 @@ fn print(text: &str) -> ExitCode {
 
 fn run(options: &Options) -> ExitCode {
     let mut reporter = Reporter::new(Box::new(io::stderr()));
-    let setup = StopSignal::install().and_then(|stop| Ok((stop, unbuffered_stdout()?)));
-    let (mut stop, stdout) = match setup {
+    let setup = Signals::install().and_then(|signals| {
+        let stdout = Stdout::open(signals.stop_flag(), options.grace)?;
+        Ok((signals, stdout))
+    });
+    let (mut signals, stdout) = match setup {
         Ok(setup) => setup,
         Err(error) => {
             reporter.say(format_args!(
@@ -52,16 +55,16 @@ fn run(options: &Options) -> ExitCode {
         }
     };
     let mut tailer = Tailer::new(options, stdout, reporter);
-    match follow(&mut tailer, &mut stop, options.grace) {
+    let mut watcher = if options.inotify {
+        Watcher::new()
+    } else {
+        Watcher::blind()
+    };
+    match follow(&mut tailer, &mut signals, &mut watcher, options.grace) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             Reporter::new(Box::new(io::stderr())).say(format_args!("{error}"));
             ExitCode::from(CLOSED)
         }
     }
-}
-
-/// Standard output without the standard library's buffer, which would copy every byte once more.
-fn unbuffered_stdout() -> io::Result<File> {
-    Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
 }

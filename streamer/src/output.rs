@@ -13,12 +13,17 @@ const RETRY: Duration = Duration::from_millis(200);
 /// How long to wait for an output that was set not to block.
 const FULL: Duration = Duration::from_millis(10);
 
-/// The one failure of the output that ends the streamer.
+/// The failures of the output that end the streamer.
 #[derive(Debug, Error)]
 pub enum OutputError {
     /// Nobody reads any more.
     #[error("standard output was closed by its reader: start the streamer again together with what reads it")]
     Closed,
+    /// The reader took nothing until the time after SIGTERM was over.
+    #[error(
+        "standard output was blocked until the time after the signal to stop was over: raise --grace or read faster"
+    )]
+    TimeOver,
 }
 
 /// The sink that all files share.
@@ -47,7 +52,7 @@ impl<W: Write> Output<W> {
     /// `continues` says that these bytes follow on it, as those of a new file do after a rotation in the middle of a line.
     ///
     /// # Errors
-    /// Only when nobody reads any more.
+    /// Only when nobody reads any more, or nothing was taken until the end.
     pub fn write(
         &mut self,
         source: GenerationId,
@@ -70,6 +75,7 @@ impl<W: Write> Output<W> {
                 Ok(written) if written > 0 => bytes = &bytes[written..],
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Err(OutputError::Closed),
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(OutputError::TimeOver),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(FULL),
                 // A full disk or a reader that is being replaced: the files keep what is not written yet.
                 failed => {

@@ -77,7 +77,7 @@ impl<W: Write> Tailer<W> {
     }
 
     /// Whether a line has been begun whose end may still come soon.
-    fn is_held(&self, now: Instant) -> bool {
+    pub(crate) fn is_held(&self, now: Instant) -> bool {
         let Some(id) = self.output.open_line() else {
             return false;
         };
@@ -196,7 +196,10 @@ impl<W: Write> Tailer<W> {
         }
         match generation.skip_zeros(&self.buffer, range.clone(), now) {
             0 => New::Data(range),
-            zeros => New::Nothing(Progress::Read(zeros)),
+            zeros => {
+                self.lineages[lineage].tally.bytes += zeros as u64;
+                New::Nothing(Progress::Read(zeros))
+            }
         }
     }
 
@@ -301,6 +304,7 @@ impl<W: Write> Tailer<W> {
         };
         generation.stage = taken.stage;
         generation.advance(&self.buffer, taken.bytes, step.now);
+        self.lineages[step.lineage].tally.bytes += taken.bytes as u64;
         self.save(step.lineage, step.place, step.now);
         Ok(Progress::Read(taken.bytes))
     }

@@ -100,6 +100,7 @@ impl<W: Write> Tailer<W> {
         };
         let unfinished = generation.unfinished.map_or(0, |unfinished| unfinished.length);
         generation.restart(now_is, now);
+        self.lineages[lineage].tally.rotations += 1;
         let copied = self.adopt_siblings(lineage, Some(truncated), now);
         let at = self.lineages[lineage]
             .place_of(now_is)
@@ -108,6 +109,7 @@ impl<W: Write> Tailer<W> {
         if copied {
             rescued.clear();
         } else if unfinished > 0 && rescued.is_empty() {
+            self.lineages[lineage].tally.losses += 1;
             let name = Escaped(self.lineages[lineage].name());
             self.reporter.say(format_args!(
                 "lost: {name} was truncated with {unfinished} bytes of an unfinished line in it, and no copy has them"
@@ -216,7 +218,10 @@ impl<W: Write> Tailer<W> {
         };
         let (position, file) = match kind {
             Kind::NotOurs => return false,
-            Kind::Unread => (Position::START, Some(file)),
+            Kind::Unread => {
+                self.lineages[lineage].tally.rotations += 1;
+                (Position::START, Some(file))
+            }
             Kind::ReadTo(position) => (position, Some(file)),
             Kind::Finished(position) => (position, None),
         };

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fs::{File, Metadata};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::arguments::{Existing, Options};
@@ -21,6 +22,7 @@ use crate::lineage::Lineage;
 use crate::opening::{OpenError, open_regular, require_regular};
 use crate::output::{Output, OutputError};
 use crate::report::{Escaped, Reporter, Severity, Trouble};
+use crate::status::Tally;
 
 /// How long a file that was deleted is kept open after the last byte: a writer may still have it open, but its blocks stay
 /// allocated for as long as we have.
@@ -48,6 +50,10 @@ pub struct Tailer<W> {
     pub(crate) first_look: bool,
     pub(crate) buffer: Vec<u8>,
     next_id: u64,
+    /// In which names may come.
+    directories: BTreeSet<PathBuf>,
+    /// What became of names that are followed no more.
+    forgotten: Tally,
     /// Which name begins the next round.
     pub(crate) turn: usize,
 }
@@ -78,6 +84,8 @@ impl<W: Write> Tailer<W> {
             first_look: true,
             buffer: read_buffer(options.format.longest_record()),
             next_id: 0,
+            directories: BTreeSet::new(),
+            forgotten: Tally::default(),
             turn: 0,
         }
     }
@@ -137,6 +145,44 @@ impl<W: Write> Tailer<W> {
         total
     }
 
+    /// Says on standard error where each name stands, and all together.
+    pub fn report_status(&mut self) {
+        let mut tally = self.forgotten;
+        let mut lag = 0;
+        for lineage in &self.lineages {
+            let status = lineage.status();
+            tally = tally.and(status.tally);
+            lag += status.lag;
+            self.reporter.say(format_args!("{status}"));
+        }
+        let Tally {
+            rotations,
+            bytes,
+            losses,
+        } = tally;
+        self.reporter.say(format_args!(
+            "status files={} lag={lag} rotations={rotations} bytes={bytes} losses={losses}",
+            self.lineages.len()
+        ));
+    }
+
+    /// The directories in which names may come.
+    pub fn directories(&self) -> &BTreeSet<PathBuf> {
+        &self.directories
+    }
+
+    /// The files that are open.
+    pub fn open_files(&self) -> impl Iterator<Item = (FileKey, &File)> {
+        let generations = self.lineages.iter().flat_map(|lineage| &lineage.generations);
+        generations.filter_map(|generation| Some((generation.key, generation.file.as_ref()?)))
+    }
+
+    /// Whether something is to be done before anything is written: a line or record waits for its end.
+    pub fn is_waiting(&self, now: Instant) -> bool {
+        let mut generations = self.lineages.iter().flat_map(|lineage| &lineage.generations);
+        generations.any(|generation| generation.unfinished.is_some()) || self.is_held(now)
+    }
+
     /// Whether what is there now was there before anybody followed it.
     pub(crate) fn is_first_start(&self) -> bool {
         self.first_look && self.resumed.is_none()
@@ -166,9 +212,10 @@ impl<W: Write> Tailer<W> {
     /// Adds the names that the patterns stand for now.
     fn discover(&mut self, now: Instant) {
         let mut names = BTreeSet::new();
+        self.directories.clear();
         for source in &mut self.sources {
             let before = names.len();
-            let expanded = source.pattern.expand(&mut names);
+            let expanded = source.pattern.expand(&mut names, &mut self.directories);
             let pattern = Escaped(source.pattern.as_path());
             match expanded {
                 Err((directory, error)) => {
@@ -191,6 +238,11 @@ impl<W: Write> Tailer<W> {
                     .clear(&mut self.reporter, format_args!("a file matches {pattern} now")),
             }
         }
+        let targets = self
+            .lineages
+            .iter()
+            .filter_map(|lineage| lineage.directory.clone());
+        self.directories.extend(targets);
         names.retain(|name| !self.lineages.iter().any(|lineage| lineage.name == *name));
         for name in names {
             let label = self
@@ -209,7 +261,11 @@ impl<W: Write> Tailer<W> {
             Ok(None) => before,
             Ok(Some((file, metadata))) => {
                 let key = FileKey::of(&metadata);
-                self.lineages[lineage].current = Some(key);
+                let found = &mut self.lineages[lineage];
+                found.current = Some(key);
+                found.directory = std::fs::canonicalize(found.name())
+                    .ok()
+                    .and_then(|path| path.parent().map(Path::to_path_buf));
                 self.attach(lineage, file, key, metadata.size(), now);
                 Some(key)
             }
@@ -226,7 +282,11 @@ impl<W: Write> Tailer<W> {
                 format_args!("following {} now", Escaped(name)),
             );
         }
-        self.lineages[lineage].current = after;
+        let found = &mut self.lineages[lineage];
+        found.current = after;
+        found.tally.rotations +=
+            u64::from(after.is_some() && found.last_file.is_some_and(|last| Some(last) != after));
+        found.last_file = after.or(found.last_file);
         // A file can appear and be rotated between two looks, so that its name or its content is never there.
         if after != before
             || self.has_nothing(lineage)
@@ -323,8 +383,13 @@ impl<W: Write> Tailer<W> {
                 .iter()
                 .any(|source| source.pattern.is_literal() && source.pattern.as_path() == lineage.name)
         };
+        let forgotten = &mut self.forgotten;
         self.lineages.retain(|lineage| {
-            lineage.current.is_some() || !lineage.generations.is_empty() || literal(lineage)
+            let is_kept = lineage.current.is_some() || !lineage.generations.is_empty() || literal(lineage);
+            if !is_kept {
+                *forgotten = forgotten.and(lineage.tally);
+            }
+            is_kept
         });
     }
 

@@ -243,6 +243,7 @@ fn start(directory: &Path, format: &Format, output: Sink) -> Tailer<Sink> {
         grace: Duration::ZERO,
         format: format.clone(),
         strip: Some(directory.to_path_buf()),
+        inotify: false,
     };
     Tailer::new(&options, output, Reporter::silent())
 }

@@ -131,6 +131,7 @@ impl World {
             grace: Duration::ZERO,
             format: Format::Raw,
             strip: None,
+            inotify: false,
         };
         self.tailer = Some(Tailer::new(&options, self.output.clone(), Reporter::silent()));
     }

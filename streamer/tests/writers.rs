@@ -25,7 +25,10 @@ struct Streamer {
 /// What came out until the end.
 struct Ended {
     stdout: String,
+    /// Without statuses.
     stderr: String,
+    /// What was said of each file, and then of all of them.
+    statuses: Vec<String>,
     status: ExitStatus,
 }
 
@@ -97,9 +100,13 @@ impl Streamer {
         let text = |reader: Option<JoinHandle<Vec<u8>>>| {
             String::from_utf8(reader.expect("a pipe").join().expect("a reader")).expect("UTF-8")
         };
+        let is_status = |line: &&str| line.starts_with("tributary-streamer: status ");
+        let said = text(self.stderr.take());
+        let (statuses, messages): (Vec<&str>, Vec<&str>) = said.lines().partition(is_status);
         let ended = Ended {
             stdout: text(self.stdout.take()),
-            stderr: text(self.stderr.take()),
+            stderr: messages.iter().flat_map(|line| [*line, "\n"]).collect(),
+            statuses: statuses.into_iter().map(str::to_owned).collect(),
             status,
         };
         assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
@@ -563,6 +570,7 @@ fn a_blocked_output_stops_reading_and_loses_nothing() {
             String::from_utf8(reader.join().expect("a reader")).expect("UTF-8")
         },
         stderr: String::new(),
+        statuses: Vec::new(),
         status: child.wait().expect("an end"),
     }
     .assert_complete(writer.next);
@@ -625,7 +633,7 @@ fn without_descriptors_it_goes_on_and_says_so_once() {
     signal(&limited, "-TERM");
     let output = limited.wait_with_output().expect("an end");
     let said = String::from_utf8(output.stderr).expect("UTF-8");
-    let mut lines: Vec<&str> = said.lines().collect();
+    let mut lines: Vec<&str> = said.lines().filter(|line| !line.contains(": status ")).collect();
     assert!(said.contains("Too many open files"), "{said}");
     lines.sort_unstable();
     assert!(
@@ -651,4 +659,74 @@ fn the_command_line_answers() {
     assert_eq!(wrong.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("--checkpoint"));
     assert_eq!(run(&[]).status.code(), Some(2));
+}
+
+#[test]
+fn a_status_says_where_each_file_stands_when_asked_and_at_the_end() {
+    let (directory, path) = scratch();
+    let missing = directory.path().join("missing.log");
+    let streamer = Streamer::start([&path, &missing]);
+    let mut writer = Writer::open(&path);
+    writer.lines(100);
+    sleep(Duration::from_millis(500));
+    rotate_names(&path, 3);
+    writer.file = append(&path);
+    writer.lines(10);
+    sleep(Duration::from_millis(500));
+    signal(&streamer.child, "-USR1");
+    sleep(Duration::from_millis(200));
+    writer.lines(10);
+    let bytes = |lines: usize| lines * line(0).len();
+    let ended = streamer.stop();
+    ended.assert_complete(120);
+    let app = |written: usize, total: usize| {
+        let (offset, bytes) = (bytes(written), bytes(total));
+        format!(
+            "tributary-streamer: status file={path:?} offset={offset} lag=0 rotations=1 bytes={bytes} losses=0"
+        )
+    };
+    let absent =
+        format!("tributary-streamer: status file={missing:?} offset=none lag=0 rotations=0 bytes=0 losses=0");
+    let all = |total: usize| {
+        format!(
+            "tributary-streamer: status files=2 lag=0 rotations=1 bytes={} losses=0",
+            bytes(total)
+        )
+    };
+    assert_eq!(
+        ended.statuses,
+        [
+            app(10, 110),
+            absent.clone(),
+            all(110),
+            app(20, 120),
+            absent,
+            all(120)
+        ]
+    );
+}
+
+#[test]
+fn a_reader_that_never_comes_back_is_not_waited_for_beyond_the_grace() {
+    let (_directory, path) = scratch();
+    let mut writer = Writer::open(&path);
+    writer.lines(20_000);
+    let mut child = program()
+        .args(["--grace".as_ref(), "1".as_ref(), path.as_os_str()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let unread_pipe = child.stdout.take();
+    sleep(Duration::from_millis(500));
+    signal(&child, "-TERM");
+    let output = child.wait_with_output().expect("an end");
+    drop(unread_pipe);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let left = said
+        .lines()
+        .find(|line| line.contains("stopped with "))
+        .expect("what was left");
+    assert!(left.contains("bytes of") && left.contains("app.log"), "{left}");
 }
