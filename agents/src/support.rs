@@ -1,13 +1,11 @@
 //! What an engine cannot do, although another can.
 
-use regex_syntax::ast::{Ast, ClassUnicodeKind, Flag, FlagsItem, FlagsItemKind, GroupKind, Visitor};
 use tributary_crds::output::OtlpProtocol;
 use tributary_crds::policy::Engine;
 use tributary_crds::support::{self, AuthMethod, OutputSupport, Refusal};
 
 use crate::CompileError;
-use crate::expression::Expression;
-use crate::pipeline::{Auth, Destination, Output, Test};
+use crate::pipeline::{Auth, Destination, Output};
 
 /// Refuses what the engine cannot do with an output. `place` is the output's path, for messages.
 pub fn check(
@@ -115,19 +113,6 @@ fn check_fluent_bit(place: &str, output: &Output) -> Result<(), CompileError> {
         | Destination::Stdout
         | Destination::File { .. } => {}
     }
-    let predicates = output.conditions.iter().enumerate();
-    for (index, predicate) in
-        predicates.flat_map(|(index, clause)| clause.any_of.iter().map(move |one| (index, one)))
-    {
-        let (name, pattern) = match &predicate.test {
-            Test::Matches(pattern) => ("matches", pattern),
-            Test::NotMatches(pattern) => ("notMatches", pattern),
-            Test::In(_) | Test::NotIn(_) | Test::Exists(_) => continue,
-        };
-        let field = format!("{place}.where[{index}].{name}");
-        check_expansion(&field, pattern.re2())?;
-        check_onigmo(&field, pattern)?;
-    }
     Ok(())
 }
 
@@ -147,71 +132,10 @@ pub fn check_expansion(field: &str, text: &str) -> Result<(), CompileError> {
     if !text.contains("${") {
         return Ok(());
     }
-    let remedy = "write it differently (in a pattern, [$] for a dollar), or engine: OpenTelemetryCollector";
+    let remedy = "write it differently, or engine: OpenTelemetryCollector";
     Err(CompileError::field(
         field,
         "contains ${, which engine FluentBit would replace by a variable",
         remedy,
     ))
-}
-
-/// Refuses what RE2 and Fluent Bit's Onigmo read differently.
-fn check_onigmo(field: &str, pattern: &Expression) -> Result<(), CompileError> {
-    let Ok(ast) = regex_syntax::ast::parse::Parser::new().parse(&pattern.portable()) else {
-        // `compile` has read the pattern already.
-        return Ok(());
-    };
-    regex_syntax::ast::visit(&ast, Portable).map_err(|what| {
-        let problem = format!("has {what}, which engine FluentBit reads differently");
-        CompileError::field(
-            field,
-            problem,
-            "write it differently, or engine: OpenTelemetryCollector",
-        )
-    })
-}
-
-/// Visits a pattern and stops at the first thing that is not portable.
-struct Portable;
-
-impl Portable {
-    fn flags(items: &[FlagsItem]) -> Result<(), &'static str> {
-        let portable = |item: &FlagsItem| {
-            matches!(
-                item.kind,
-                FlagsItemKind::Negation | FlagsItemKind::Flag(Flag::CaseInsensitive)
-            )
-        };
-        if items.iter().all(portable) {
-            Ok(())
-        } else {
-            Err("a flag other than i")
-        }
-    }
-}
-
-impl Visitor for Portable {
-    type Output = ();
-    type Err = &'static str;
-
-    fn finish(self) -> Result<(), Self::Err> {
-        Ok(())
-    }
-
-    fn visit_pre(&mut self, ast: &Ast) -> Result<(), Self::Err> {
-        match ast {
-            Ast::Flags(flags) => Self::flags(&flags.flags.items),
-            Ast::Group(group) => match &group.kind {
-                GroupKind::NonCapturing(flags) => Self::flags(&flags.items),
-                GroupKind::CaptureName {
-                    starts_with_p: true, ..
-                } => Err("a group named by (?P<...>)"),
-                GroupKind::CaptureName { .. } | GroupKind::CaptureIndex(_) => Ok(()),
-            },
-            Ast::ClassUnicode(class) if matches!(class.kind, ClassUnicodeKind::OneLetter(_)) => {
-                Err("a class such as \\pL (write \\p{L})")
-            }
-            _ => Ok(()),
-        }
-    }
 }

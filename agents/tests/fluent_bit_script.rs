@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod fluent_bit_lua;
+
 use std::collections::BTreeMap;
 
-use mlua::{Lua, Table, Value};
+use fluent_bit_lua::Script;
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 use tributary_agents::config::AgentConfig;
 use tributary_agents::sidecar::{SidecarFile, SidecarPod};
 use tributary_agents::{compile, compile_sidecar, render};
@@ -14,90 +16,56 @@ use tributary_crds::LoggingPolicySpec;
 use tributary_crds::annotation::AbsolutePath;
 
 const TAG: &str = "kube.var.log.pods.shop_web-1.v2_0a0b0c0d-1111-2222-3333-444455556666.app.0.log";
+const TIME: (i64, i64) = (1_795_341_600, 42);
+const WRITTEN_TIME: &str = "2026-11-22T10:00:00.000000042Z";
 
-/// What the script sees of its pod.
-const WORLD: &str = r#"
-    local lines = io.lines
-    io.lines = function(path) return lines((path:gsub("^/etc/tributary/config", directory))) end
-    local environment = {K8S_NODE_NAME = "node-1", POD_NAMESPACE = "shop", POD_NAME = "web-1", POD_UID = "0a0b0c0d-1111"}
-    os.getenv = function(name) return environment[name] end
-"#;
+fn config(spec: &Value) -> AgentConfig {
+    let spec: LoggingPolicySpec = serde_json::from_value(spec.clone()).unwrap();
+    render(&compile("test", &spec).unwrap()).unwrap()
+}
 
-fn spec(selector: &serde_json::Value, conditions: &serde_json::Value) -> LoggingPolicySpec {
-    serde_json::from_value(json!({
+/// The script for a selector, processors and the conditions of an output.
+fn script(selector: &Value, processors: &Value, conditions: &Value) -> Script {
+    let config = config(&json!({
         "selector": selector,
         "nodeAgent": {"engine": "FluentBit"},
-        "outputs": [{"name": "look-here", "stdout": {}, "where": conditions}],
-    }))
-    .unwrap()
+        "processors": processors,
+        "outputs": [
+            {"name": "look-here", "stdout": {}, "where": conditions},
+            {"name": "collector", "otlp": {"endpoint": "http://c:4318"}},
+        ],
+    }));
+    Script::load(&config.files)
 }
 
-fn rendered(selector: &serde_json::Value, conditions: &serde_json::Value) -> AgentConfig {
-    render(&compile("test", &spec(selector, conditions)).unwrap()).unwrap()
+fn plain() -> Script {
+    script(&json!({}), &json!([]), &json!([]))
 }
 
-/// The script, loaded from files as Fluent Bit does.
-fn load(config: &AgentConfig) -> Lua {
-    load_files(&config.files)
+fn found(message: &str, labels: &BTreeMap<String, String>) -> Value {
+    json!({
+        "log": message,
+        "stream": "stdout",
+        "_p": "F",
+        "kubernetes": {"labels": labels, "pod_name": "from-the-api"},
+    })
 }
 
-fn load_files(files: &BTreeMap<String, String>) -> Lua {
-    let directory = tempfile::tempdir().unwrap();
-    for (file, text) in files {
-        std::fs::write(directory.path().join(file), text).unwrap();
-    }
-    let lua = Lua::new();
-    lua.globals().set("directory", directory.path()).unwrap();
-    lua.load(WORLD).exec().unwrap();
-    lua.load(directory.path().join("tributary.lua")).exec().unwrap();
-    lua
+fn web() -> BTreeMap<String, String> {
+    BTreeMap::from([("app.kubernetes.io/name".to_owned(), "web".to_owned())])
 }
 
-fn time(lua: &Lua) -> Table {
-    lua.create_table_from([("sec", 1_795_341_600), ("nsec", 42)])
-        .unwrap()
-}
-
-fn record(lua: &Lua, message: &str, labels: &BTreeMap<String, String>) -> Table {
-    let kubernetes = lua.create_table().unwrap();
-    kubernetes.set("labels", labels.clone()).unwrap();
-    kubernetes.set("pod_name", "from-the-api").unwrap();
-    let record = lua
-        .create_table_from([("log", message), ("stream", "stdout"), ("_p", "F")])
-        .unwrap();
-    record.set("kubernetes", kubernetes).unwrap();
-    record
-}
-
-/// Calls one of the script's filters: what it says to do, and the record.
-fn call(lua: &Lua, function: &str, record: Table) -> (i64, Table) {
-    let function: mlua::Function = lua.globals().get(function).unwrap();
-    let (code, _, record): (i64, Value, Table) = function.call((TAG, time(lua), record)).unwrap();
-    (code, record)
-}
-
-fn to_json(value: &Value) -> serde_json::Value {
-    match value {
-        Value::Table(table) => table
-            .pairs::<String, Value>()
-            .map(|pair| pair.map(|(key, value)| (key, to_json(&value))).unwrap())
-            .collect(),
-        Value::String(text) => text.to_string_lossy().into(),
-        other => panic!("unexpected {other:?}"),
-    }
+fn standard(script: &Script, message: &str, labels: &BTreeMap<String, String>) -> Option<Value> {
+    script.call("standard", TAG, TIME, &found(message, labels))
 }
 
 #[test]
 fn the_record_is_the_standard_one_and_cannot_be_forged() {
-    let lua = load(&rendered(&json!({}), &json!([])));
-    let labels = BTreeMap::from([("app.kubernetes.io/name".to_owned(), "web".to_owned())]);
-    let raw = record(&lua, "{\"kubernetes\": {\"pod_name\": \"forged\"}}", &labels);
-    let (code, record) = call(&lua, "standard", raw);
-    assert_eq!(code, 2);
+    let forged = "{\"kubernetes\": {\"pod_name\": \"forged\"}}";
     let expected = json!({
-        "time": "2026-11-22T10:00:00.000000042Z",
+        "time": WRITTEN_TIME,
         "stream": "stdout",
-        "message": "{\"kubernetes\": {\"pod_name\": \"forged\"}}",
+        "message": forged,
         "kubernetes": {
             "namespace_name": "shop",
             "pod_name": "web-1.v2",
@@ -107,17 +75,31 @@ fn the_record_is_the_standard_one_and_cannot_be_forged() {
             "labels": {"app.kubernetes.io/name": "web"},
         },
     });
-    assert_eq!(to_json(&Value::Table(record)), expected);
+    assert_eq!(standard(&plain(), forged, &web()), Some(expected));
+}
+
+#[test]
+fn the_script_is_the_same_for_every_policy() {
+    let one =
+        config(&json!({"nodeAgent": {"engine": "FluentBit"}, "outputs": [{"name": "a", "stdout": {}}]}));
+    let other = config(&json!({
+        "nodeAgent": {"engine": "FluentBit"},
+        "processors": [{"redact": {"pattern": "x"}}],
+        "outputs": [{"name": "b", "stdout": {}, "where": [{"field": "message", "matches": "y"}]}],
+    }));
+    assert_eq!(one.files["tributary.lua"], other.files["tributary.lua"]);
+    assert_ne!(one.files["pipeline.tsv"], other.files["pipeline.tsv"]);
 }
 
 #[test]
 fn outputs_get_the_shape_that_they_ask_for() {
-    let lua = load(&rendered(&json!({}), &json!([])));
-    let labels = BTreeMap::from([("app.kubernetes.io/name".to_owned(), "web".to_owned())]);
-    let (_, standard) = call(&lua, "standard", record(&lua, "hello", &labels));
-    let (_, otlp) = call(&lua, "otlp", standard.clone());
+    let script = plain();
+    let mut record = standard(&script, "hello", &web()).unwrap();
+    record["level"] = json!("warn");
+    record["data"] = json!({"a": {"b.c": 1, "list": [1, null]}, "ok": true});
+    let (metadata, otlp) = script.call_with_metadata("otlp", &record);
     assert_eq!(
-        to_json(&Value::Table(otlp)),
+        otlp,
         json!({
             "message": "hello",
             "log.iostream": "stdout",
@@ -127,23 +109,23 @@ fn outputs_get_the_shape_that_they_ask_for() {
             "k8s.container.name": "app",
             "k8s.node.name": "node-1",
             "k8s.pod.label.app.kubernetes.io/name": "web",
+            "data.a.b.c": 1,
+            "data.a.list": [1, null],
+            "data.ok": true,
         })
     );
-    let (_, syslog) = call(&lua, "syslog", standard.clone());
     assert_eq!(
-        to_json(&Value::Table(syslog)),
-        json!({
-            "message": "{\"kubernetes\":{\"container_name\":\"app\",\"host\":\"node-1\",\
-                        \"labels\":{\"app.kubernetes.io/name\":\"web\"},\"namespace_name\":\"shop\",\
-                        \"pod_id\":\"0a0b0c0d-1111-2222-3333-444455556666\",\"pod_name\":\"web-1.v2\"},\
-                        \"message\":\"hello\",\"stream\":\"stdout\",\"time\":\"2026-11-22T10:00:00.000000042Z\"}",
-            "hostname": "node-1",
-            "appname": "app",
-        })
+        metadata,
+        json!({"otlp": {"severity_text": "warn", "severity_number": 13}})
     );
-    let (_, loki) = call(&lua, "loki", standard);
+    let syslog = script.call("syslog", TAG, TIME, &record).unwrap();
+    assert_eq!(syslog["hostname"], "node-1");
+    assert_eq!(syslog["appname"], "app");
+    let line: Value = serde_json::from_str(syslog["message"].as_str().unwrap()).unwrap();
+    assert_eq!(line, record);
+    let loki = script.call("loki", TAG, TIME, &record).unwrap();
     assert_eq!(
-        to_json(&Value::Table(loki)),
+        loki,
         json!({
             "message": "hello",
             "k8s_namespace_name": "shop",
@@ -154,6 +136,11 @@ fn outputs_get_the_shape_that_they_ask_for() {
                 "k8s_pod_uid": "0a0b0c0d-1111-2222-3333-444455556666",
                 "k8s_node_name": "node-1",
                 "k8s_pod_label_app_kubernetes_io_name": "web",
+                "severity_text": "warn",
+                "severity_number": "13",
+                "data_a_b_c": "1",
+                "data_a_list": "[1,null]",
+                "data_ok": "true",
             },
         })
     );
@@ -161,54 +148,125 @@ fn outputs_get_the_shape_that_they_ask_for() {
 
 #[test]
 fn a_static_pod_has_the_uid_of_its_mirror() {
-    let lua = load(&rendered(&json!({}), &json!([])));
-    let raw = record(&lua, "hello", &BTreeMap::new());
-    raw.get::<Table>("kubernetes")
-        .unwrap()
-        .set("pod_id", "0a0b0c0d-9999")
-        .unwrap();
-    let standard: mlua::Function = lua.globals().get("standard").unwrap();
+    let mut raw = found("hello", &BTreeMap::new());
+    raw["kubernetes"]["pod_id"] = json!("0a0b0c0d-9999");
     let tag = "kube.var.log.pods.kube-system_etcd-node-1_0123456789abcdef0123456789abcdef.etcd.0.log";
-    let (_, _, record): (i64, Value, Table) = standard.call((tag, time(&lua), raw)).unwrap();
-    assert_eq!(
-        to_json(&Value::Table(record))["kubernetes"]["pod_id"],
-        "0a0b0c0d-9999"
-    );
+    let record = plain().call("standard", tag, TIME, &raw).unwrap();
+    assert_eq!(record["kubernetes"]["pod_id"], "0a0b0c0d-9999");
 }
 
 #[test]
 fn a_line_that_is_not_the_runtimes_is_kept() {
-    let lua = load(&rendered(&json!({}), &json!([])));
-    let raw = lua.create_table_from([("log", "garbage")]).unwrap();
-    let (code, record) = call(&lua, "standard", raw);
-    assert_eq!(
-        (code, record.get::<String>("message").unwrap()),
-        (2, "garbage".to_owned())
-    );
+    let record = plain()
+        .call("standard", TAG, TIME, &json!({"log": "garbage"}))
+        .unwrap();
+    assert_eq!(record["message"], "garbage");
 }
 
 #[test]
 fn namespaces_are_selected_by_their_labels_which_the_record_does_not_carry() {
     let selector = json!({"namespaceSelector": {"matchLabels": {"team": "core"}}});
-    let lua = load(&rendered(&selector, &json!([])));
-    for (team, expected) in [("core", 2), ("other", -1)] {
-        let raw = record(&lua, "hello", &BTreeMap::new());
-        let labels = lua.create_table_from([("team", team)]).unwrap();
-        raw.set(
-            "kubernetes_namespace",
-            lua.create_table_from([("labels", labels)]).unwrap(),
-        )
-        .unwrap();
-        let (code, record) = call(&lua, "standard", raw);
-        assert_eq!(code, expected, "{team}");
-        assert!(code == -1 || !record.contains_key("namespace_labels").unwrap());
+    let script = script(&selector, &json!([]), &json!([]));
+    for (team, selected) in [("core", true), ("other", false)] {
+        let mut raw = found("hello", &BTreeMap::new());
+        raw["kubernetes_namespace"] = json!({"labels": {"team": team}});
+        let record = script.call("standard", TAG, TIME, &raw);
+        assert_eq!(record.is_some(), selected, "{team}");
+        assert!(record.is_none_or(|record| record.get("namespace_labels").is_none()));
     }
 }
 
-/// The script of a sidecar that ships a file and a pattern, and tests a label.
-fn load_sidecar(labels: &BTreeMap<String, String>) -> Lua {
+#[test]
+fn records_of_the_node_say_where_they_come_from_and_pass_every_selector() {
+    let config = config(&json!({
+        "selector": {"podSelector": {"matchLabels": {"app": "web"}}},
+        "nodeAgent": {
+            "engine": "FluentBit",
+            "sources": {"journald": {"units": ["kubelet.service"]}, "files": [{"path": "/var/log/syslog"}]},
+        },
+        "processors": [{"redact": {"pattern": "secret"}}],
+        "outputs": [{"name": "a", "stdout": {}}],
+    }));
+    let script = Script::load(&config.files);
+    let file = json!({"log": "a secret", "file": "/var/log/syslog", "kubernetes": "forged"});
+    assert_eq!(
+        script.call("standard", "files", TIME, &file),
+        Some(
+            json!({"time": WRITTEN_TIME, "file": "/var/log/syslog", "message": "a ***", "kubernetes": {"host": "node-1"}})
+        )
+    );
+    for (priority, level) in [
+        (json!("3"), json!("error")),
+        (json!(["7", "1"]), json!("debug")),
+        (json!("9"), Value::Null),
+    ] {
+        let entry = json!({
+            "MESSAGE": "hello", "PRIORITY": priority, "_SYSTEMD_UNIT": "kubelet.service", "_PID": "1",
+        });
+        let record = script.call("standard", "journal", TIME, &entry).unwrap();
+        let mut expected = json!({
+            "time": WRITTEN_TIME,
+            "message": "hello",
+            "systemd": {"unit": "kubelet.service"},
+            "kubernetes": {"host": "node-1"},
+        });
+        if !level.is_null() {
+            expected["level"] = level;
+        }
+        assert_eq!(record, expected);
+        let (_, flat) = script.call_with_metadata("otlp", &record);
+        assert_eq!(flat["systemd.unit"], "kubelet.service");
+    }
+}
+
+#[test]
+fn a_record_that_a_step_fails_at_goes_on_without_what_the_step_was_to_take_away() {
+    let script = script(
+        &json!({}),
+        &json!([{"redact": {"pattern": "secret"}}]),
+        &json!([]),
+    );
+    script.exec("string.byte_of = string.byte; table.concat = function() error('out of memory') end; print = function() end");
+    let record = standard(&script, "a secret", &web()).unwrap();
+    let text = record.to_string();
+    assert!(
+        !text.contains("secret") && text.contains("could not be processed"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_throttle_measures_each_combination_and_each_second() {
+    let processors = json!([{"throttle": {"recordsPerSecond": 2, "per": ["message", "stream"]}}]);
+    let script = script(&json!({}), &processors, &json!([]));
+    script.exec("now = 1; os.time = function() return now end");
+    let kept = |messages: &[&str]| {
+        let record = |message: &&str| standard(&script, message, &web());
+        messages
+            .iter()
+            .filter(|message| record(message).is_some())
+            .count()
+    };
+    assert_eq!(kept(&["a", "a", "a", "b", "a", "b", "b"]), 4);
+    assert_eq!(kept(&["a"]), 0);
+    script.exec("now = 2");
+    assert_eq!(kept(&["a", "a", "a"]), 2);
+}
+
+#[test]
+fn a_sample_keeps_its_part() {
+    let script = script(&json!({}), &json!([{"sample": {"percent": 10}}]), &json!([]));
+    let kept = (0..4000)
+        .filter(|_| standard(&script, "a", &web()).is_some())
+        .count();
+    assert!((300..500).contains(&kept), "{kept} of 4000");
+}
+
+/// The script of a sidecar that ships a file and a pattern, runs steps and tests a label.
+fn sidecar(labels: &BTreeMap<String, String>) -> Script {
     let spec: LoggingPolicySpec = serde_json::from_value(json!({
         "agentSidecar": {"engine": "FluentBit"},
+        "processors": [{"redact": {"pattern": "secret"}}],
         "outputs": [{"name": "look", "stdout": {}, "where": [{"field": "kubernetes.labels.tier", "in": ["prod"]}]}],
     }))
     .unwrap();
@@ -227,12 +285,12 @@ fn load_sidecar(labels: &BTreeMap<String, String>) -> Lua {
         memory_limit: None,
     };
     let config = compile_sidecar("test", &spec).unwrap().render(&pod).unwrap();
-    let files = config
-        .documents
-        .into_iter()
-        .map(|document| (document.file_name.to_owned(), document.text))
-        .collect();
-    load_files(&files)
+    let documents = config.documents.into_iter();
+    Script::load(
+        &documents
+            .map(|document| (document.file_name.to_owned(), document.text))
+            .collect(),
+    )
 }
 
 #[test]
@@ -241,26 +299,22 @@ fn a_sidecar_says_which_container_wrote_what_where_and_cannot_be_forged() {
         ("tier".to_owned(), "prod".to_owned()),
         ("a/b".to_owned(), String::new()),
     ]);
-    let lua = load_sidecar(&labels);
-    let shipped: mlua::Function = lua.globals().get("shipped").unwrap();
+    let script = sidecar(&labels);
     for (tag, found, container, shown) in [
-        ("kube.file.0", "/var/log/tributary/0/a", "app", "/log/a%09 b.log"),
+        ("pod.file.0", "/var/log/tributary/0/a", "app", "/log/a%09 b.log"),
         (
-            "kube.file.1",
+            "pod.file.1",
             "/var/log/tributary/1/x.log",
             "worker",
             "/data/x.log",
         ),
     ] {
-        let raw = lua
-            .create_table_from([("log", "hello"), ("file", found), ("kubernetes", "forged")])
-            .unwrap();
-        let (code, _, record): (i64, Value, Table) = shipped.call((tag, time(&lua), raw)).unwrap();
-        assert_eq!(code, 2);
+        let raw = json!({"log": "a secret", "file": found, "kubernetes": "forged"});
+        let record = script.call("standard", tag, TIME, &raw).unwrap();
         let expected = json!({
-            "time": "2026-11-22T10:00:00.000000042Z",
+            "time": WRITTEN_TIME,
             "file": shown,
-            "message": "hello",
+            "message": "a ***",
             "kubernetes": {
                 "namespace_name": "shop",
                 "pod_name": "web-1",
@@ -270,30 +324,21 @@ fn a_sidecar_says_which_container_wrote_what_where_and_cannot_be_forged() {
                 "labels": {"a/b": "", "tier": "prod"},
             },
         });
-        assert_eq!(to_json(&Value::Table(record.clone())), expected);
-        assert_eq!(call(&lua, "keep_look", record.clone()).0, 0);
-        let (_, flat) = call(&lua, "otlp", record);
-        assert_eq!(flat.get::<String>("log.file.path").unwrap(), shown);
+        assert_eq!(record, expected);
+        assert!(script.call("keep_look", tag, TIME, &record).is_some());
+        assert_eq!(
+            script.call_with_metadata("otlp", &record).1["log.file.path"],
+            shown
+        );
     }
-    let lua = load_sidecar(&BTreeMap::new());
-    let shipped: mlua::Function = lua.globals().get("shipped").unwrap();
-    let raw = lua.create_table_from([("log", "hello"), ("file", "/a")]).unwrap();
-    let (_, _, record): (i64, Value, Table) = shipped.call(("kube.file.0", time(&lua), raw)).unwrap();
-    assert_eq!(call(&lua, "keep_look", record).0, -1, "without the label");
-}
-
-proptest! {
-    #[test]
-    fn any_record_is_one_line_of_json_for_syslog(message in any::<String>(), label in "[a-z]{1,9}", value in any::<String>()) {
-        let lua = load(&rendered(&json!({}), &json!([])));
-        let labels = BTreeMap::from([(label, value)]);
-        let (_, standard) = call(&lua, "standard", record(&lua, &message, &labels));
-        let expected = to_json(&Value::Table(standard.clone()));
-        let (_, syslog) = call(&lua, "syslog", standard);
-        let line = syslog.get::<String>("message").unwrap();
-        prop_assert!(line.starts_with('{') && !line.contains(char::is_control), "{}", line);
-        prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), expected);
-    }
+    let script = sidecar(&BTreeMap::new());
+    let raw = json!({"log": "hello", "file": "/a"});
+    let record = script.call("standard", "pod.file.0", TIME, &raw).unwrap();
+    assert_eq!(
+        script.call("keep_look", "pod.file.0", TIME, &record),
+        None,
+        "without the label"
+    );
 }
 
 /// Whether Kubernetes would say that a requirement is met.
@@ -308,6 +353,17 @@ fn is_met(operator: &str, values: &[String], label: Option<&String>) -> bool {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_record_is_one_line_of_json_for_syslog(message in any::<String>(), label in "[a-z]{1,9}", value in any::<String>()) {
+        prop_assume!(!message.ends_with('\n'));
+        let script = plain();
+        let record = standard(&script, &message, &BTreeMap::from([(label, value)])).unwrap();
+        let syslog = script.call("syslog", TAG, TIME, &record).unwrap();
+        let line = syslog["message"].as_str().unwrap();
+        prop_assert!(line.starts_with('{') && !line.contains(|c: char| c.is_ascii_control()), "{}", line);
+        prop_assert_eq!(serde_json::from_str::<Value>(line).unwrap(), record);
+    }
 
     #[test]
     fn selectors_mean_what_kubernetes_means(
@@ -328,21 +384,30 @@ proptest! {
                 json!({"key": key, "operator": operator, "values": values})
             })
             .collect();
-        let lua = load(&rendered(&json!({"podSelector": {"matchExpressions": expressions}}), &json!([])));
-        let (code, _) = call(&lua, "standard", record(&lua, "hello", &labels));
+        let script = script(&json!({"podSelector": {"matchExpressions": expressions}}), &json!([]), &json!([]));
+        let record = standard(&script, "hello", &labels);
         let selected = requirements.iter().all(|(key, operator, values)| is_met(operator, values, labels.get(key)));
-        prop_assert_eq!(code == 2, selected);
+        prop_assert_eq!(record.is_some(), selected);
     }
 
     /// No text of a policy is anything but data to the script.
     #[test]
-    fn values_reach_the_script_intact(value in any::<String>(), other in any::<String>()) {
+    fn texts_reach_the_script_intact(value in any::<String>(), other in any::<String>(), key in "[A-Za-z0-9_@./ -]{1,9}") {
         prop_assume!(value != other && !value.ends_with('\n') && !other.ends_with('\n'));
+        let field = format!("data['{key}']");
+        let processors = json!([
+            {"redact": {"pattern": "§", "replacement": value.clone()}},
+            {"set": {"field": field, "value": value.clone()}},
+            {"rename": {"from": field, "to": "data.moved"}},
+            {"keep": {}, "where": [{"field": "data.moved", "in": [value.clone()]}]},
+        ]);
         let conditions = json!([{"field": "message", "in": [value.clone()]}]);
-        let lua = load(&rendered(&json!({}), &conditions));
-        for (message, expected) in [(&value, 0), (&other, -1)] {
-            let (_, standard) = call(&lua, "standard", record(&lua, message, &BTreeMap::new()));
-            prop_assert_eq!(call(&lua, "keep_look-here", standard).0, expected);
+        let script = script(&json!({}), &processors, &conditions);
+        for (message, kept) in [(value.as_str(), true), ("§", true), (other.as_str(), false)] {
+            prop_assume!(message == "§" || !message.contains('§'));
+            let record = standard(&script, message, &BTreeMap::new()).unwrap();
+            prop_assert_eq!(&record["data"], &json!({"moved": value}));
+            prop_assert_eq!(script.call("keep_look-here", TAG, TIME, &record).is_some(), kept);
         }
     }
 }

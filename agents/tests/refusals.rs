@@ -266,24 +266,9 @@ fn conditions_that_mean_nothing_are_refused() {
         "FluentBit",
         &[
             (
-                "{name: a, stdout: {}, where: [{field: message, matches: 'a${B}'}]}",
-                "where[0].matches",
-                "[$]",
-            ),
-            (
                 "{name: a, kafka: {brokers: ['h:9092'], topic: t}, tls: {serverName: x}}",
                 "tls.serverName",
                 "engine: OpenTelemetry",
-            ),
-            (
-                "{name: a, stdout: {}, where: [{field: message, matches: '(?s)a'}]}",
-                "where[0].matches",
-                "engine: Open",
-            ),
-            (
-                "{name: a, stdout: {}, where: [{field: message, matches: '\\pL'}]}",
-                "where[0].matches",
-                "p{L}",
             ),
             (
                 "{name: a, stdout: {}, buffer: {whenFull: DropNewest}}",

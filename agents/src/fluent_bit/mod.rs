@@ -1,10 +1,13 @@
 //! Fluent Bit, 5.1 or later.
 
+mod data;
+mod expressions;
 mod outputs;
-mod predicates;
+mod program;
 mod record;
 mod sidecar;
 mod sources;
+mod steps;
 mod tail;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,16 +18,12 @@ use tributary_crds::output::WhenFull;
 
 use crate::CompileError;
 use crate::config::{AgentConfig, CONFIG_DIRECTORY, HttpEndpoint, STATE_DIRECTORY, host_paths};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, Tls};
 use crate::yaml;
 
 pub use sidecar::Sidecar;
 
 const FILE: &str = "fluent-bit.yaml";
-/// The script that makes the standard record; the same for every policy.
-const SCRIPT: &str = "tributary.lua";
-/// What the script reads, and the only place where it meets the text of a policy or of a pod.
-const PREDICATES: &str = "predicates.tsv";
 const HTTP_PORT: u16 = 2020;
 
 /// Renders a pipeline as Fluent Bit's configuration, its script and the script's data.
@@ -34,8 +33,8 @@ pub fn render(pipeline: &Pipeline) -> Result<AgentConfig, CompileError> {
     Ok(AgentConfig {
         files: BTreeMap::from([
             (FILE.to_owned(), text),
-            (SCRIPT.to_owned(), include_str!("tributary.lua").to_owned()),
-            (PREDICATES.to_owned(), predicates::data(pipeline)),
+            (data::SCRIPT.to_owned(), data::SCRIPT_TEXT.to_owned()),
+            (data::DATA.to_owned(), steps::data(pipeline)?),
         ]),
         args: vec![format!("--config={CONFIG_DIRECTORY}/{FILE}")],
         env: BTreeMap::new(),
@@ -59,7 +58,9 @@ fn authorities(pipeline: &Pipeline) -> BTreeSet<SecretKeyRef> {
     pipeline
         .outputs
         .iter()
-        .filter_map(|output| output.tls.as_ref()?.ca.clone())
+        .filter_map(|output| output.tls.as_ref())
+        .flat_map(Tls::secrets)
+        .cloned()
         .collect()
 }
 
@@ -93,7 +94,7 @@ fn document(pipeline: &Pipeline, outputs: &[Value]) -> Value {
         "service": service,
         "parsers": record::parsers(),
         "pipeline": {
-            "inputs": [sources::containers(blocks(pipeline))],
+            "inputs": sources::inputs(&pipeline.sources, blocks(pipeline)),
             "filters": record::filters(pipeline),
             "outputs": outputs,
         },

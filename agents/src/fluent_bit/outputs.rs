@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use tributary_crds::auth::SecretKeyRef;
 use tributary_crds::output::{OtlpProtocol, WhenFull};
 
-use super::{predicates, record};
+use super::record;
 use crate::CompileError;
 use crate::config::{FILES_DIRECTORY, secret_path};
 use crate::pipeline::{Auth, Destination, Output, Tls};
@@ -26,7 +26,7 @@ pub struct Rendered {
 pub fn render(position: usize, output: &Output) -> Result<Rendered, CompileError> {
     let mut section = destination(output)?;
     let mut set = |key: &str, value: Value| section.insert(key.to_owned(), value);
-    set("match", json!("kube.*"));
+    set("match", json!("*"));
     set("alias", json!(output.name));
     set("retry_limit", json!("no_limits"));
     // The script's state is for one thread.
@@ -76,7 +76,10 @@ fn own_credential(destination: &Destination) -> Option<(&'static str, &SecretKey
 }
 
 fn processors(output: &Output) -> Vec<Value> {
-    let mut processors = predicates::filters(&output.name, &output.conditions);
+    let mut processors = Vec::new();
+    if !output.conditions.is_empty() {
+        processors.push(record::lua(&format!("keep_{}", output.name)));
+    }
     match &output.destination {
         Destination::Loki { .. } => processors.push(record::lua("loki")),
         Destination::Otlp { .. } => processors.push(record::lua("otlp")),
@@ -237,6 +240,12 @@ fn kafka_security(output: &Output) -> Map<String, Value> {
         );
         if let Some(ca) = &tls.ca {
             settings.insert("rdkafka.ssl.ca.location".to_owned(), json!(secret_path(ca)));
+        }
+        if let Some(client) = &tls.client {
+            let certificate = json!(secret_path(&client.certificate));
+            settings.insert("rdkafka.ssl.certificate.location".to_owned(), certificate);
+            let key = json!(secret_path(&client.key));
+            settings.insert("rdkafka.ssl.key.location".to_owned(), key);
         }
     }
     settings
@@ -408,6 +417,10 @@ fn transport_security(host: &str, tls: Option<&Tls>) -> Map<String, Value> {
     ]);
     if let Some(ca) = tls.and_then(|tls| tls.ca.as_ref()) {
         settings.insert("tls.ca_file".to_owned(), json!(secret_path(ca)));
+    }
+    if let Some(client) = tls.and_then(|tls| tls.client.as_ref()) {
+        settings.insert("tls.crt_file".to_owned(), json!(secret_path(&client.certificate)));
+        settings.insert("tls.key_file".to_owned(), json!(secret_path(&client.key)));
     }
     settings
 }

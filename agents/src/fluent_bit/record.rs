@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::SCRIPT;
+use super::data::SCRIPT;
 use crate::config::CONFIG_DIRECTORY;
 use crate::pipeline::Pipeline;
 
@@ -20,15 +20,16 @@ pub fn parsers() -> Value {
     }])
 }
 
-/// The filters that every record passes, in this order.
-pub fn filters(pipeline: &Pipeline) -> Value {
+/// The filters that records pass, in this order.
+pub fn filters(pipeline: &Pipeline) -> Vec<Value> {
     let namespace_labels = if pipeline.namespace_labels().is_empty() {
         "off"
     } else {
         "on"
     };
-    json!([
-        {
+    let mut filters = Vec::new();
+    if pipeline.sources.containers {
+        filters.push(json!({
             "name": "kubernetes",
             "match": "kube.*",
             "kube_tag_prefix": TAG_PREFIX,
@@ -45,21 +46,29 @@ pub fn filters(pipeline: &Pipeline) -> Value {
             // A pod larger than a limit would be left without labels.
             "buffer_size": "0",
             "kube_meta_cache_ttl": "300s",
-        },
-        standard("standard"),
-    ])
+        }));
+    }
+    filters.push(standard());
+    filters
 }
 
-/// The filter that makes the standard record, by a function of the script.
-pub fn standard(function: &str) -> Value {
-    let mut filter = lua(function);
-    filter["match"] = json!("kube.*");
-    // As a number, a time has no more than microseconds.
-    filter["time_as_table"] = json!("on");
+/// The filter that makes the standard record and changes it by the policy's steps. It is one for all inputs: it is what counts for
+/// a throttle.
+pub fn standard() -> Value {
+    let mut filter = lua("standard");
+    filter["match"] = json!("*");
     filter
 }
 
 /// A filter that calls a function of the script.
 pub fn lua(function: &str) -> Value {
-    json!({"name": "lua", "script": format!("{CONFIG_DIRECTORY}/{SCRIPT}"), "call": function})
+    json!({
+        "name": "lua",
+        "script": format!("{CONFIG_DIRECTORY}/{SCRIPT}"),
+        "call": function,
+        // As a number, a time has no more than microseconds.
+        "time_as_table": "on",
+        // Without it, a null of a body would be gone, and a list with one cut off there.
+        "enable_flb_null": "on",
+    })
 }

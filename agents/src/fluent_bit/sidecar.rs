@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tributary_crds::annotation::{AGENT_CONFIG, AGENT_DATA, AGENT_SCRIPT, AbsolutePath};
 use tributary_crds::auth::SecretKeyRef;
 
-use super::{FILE, PREDICATES, SCRIPT, outputs, predicates, record, service, tail};
+use super::{FILE, data, outputs, record, service, steps, tail};
 use crate::CompileError;
 use crate::config::CONFIG_DIRECTORY;
 use crate::pattern::Dialect;
@@ -28,7 +28,7 @@ pub struct Sidecar {
     policy: String,
     outputs: Vec<Value>,
     secret_env: BTreeMap<String, SecretKeyRef>,
-    predicates: String,
+    data: String,
     blocks: bool,
 }
 
@@ -40,7 +40,7 @@ impl Sidecar {
             policy: pipeline.policy.clone(),
             outputs,
             secret_env,
-            predicates: predicates::data(pipeline),
+            data: steps::data(pipeline)?,
             blocks: super::blocks(pipeline),
         })
     }
@@ -58,7 +58,7 @@ impl Sidecar {
             "service": service(memory_limit),
             "pipeline": {
                 "inputs": inputs,
-                "filters": [record::standard("shipped")],
+                "filters": [record::standard()],
                 "outputs": self.outputs,
             },
         });
@@ -70,8 +70,8 @@ impl Sidecar {
         Ok(SidecarConfig {
             documents: vec![
                 part(AGENT_CONFIG, FILE, yaml::write(&self.policy, FILE, &document)?),
-                part(AGENT_SCRIPT, SCRIPT, include_str!("tributary.lua").to_owned()),
-                part(AGENT_DATA, PREDICATES, self.data(pod)),
+                part(AGENT_SCRIPT, data::SCRIPT, data::short_script()),
+                part(AGENT_DATA, data::DATA, self.data(pod)),
             ],
             args: vec![format!("--config={CONFIG_DIRECTORY}/{FILE}")],
             secret_env: self.secret_env.clone(),
@@ -85,26 +85,31 @@ impl Sidecar {
         input["path"] = json!(shipping::include(file, DIALECT).join(","));
         input["exclude_path"] = json!(shipping::exclude(file, all, DIALECT).join(","));
         input["path_key"] = json!("file");
-        input["tag"] = json!(format!("kube.file.{at}"));
+        input["tag"] = json!(format!("pod.file.{at}"));
         // Files that appear later are read from their beginning in any case.
         input["read_from_head"] = json!(if file.from_end { "off" } else { "on" });
         Ok(input)
     }
 
     fn data(&self, pod: &SidecarPod) -> String {
-        let mut text = self.predicates.clone();
-        let mut line = |cells: &[&str]| {
-            let cells: Vec<String> = cells.iter().map(|cell| predicates::encode(cell)).collect();
-            text.push_str(&cells.join("\t"));
-            text.push('\n');
-        };
+        let mut lines = self.data.clone();
         for (key, value) in &pod.labels {
-            line(&["label", key, value]);
+            data::add(
+                &mut lines,
+                &["label".to_owned(), data::text(key), data::text(value)],
+            );
         }
         for (at, file) in pod.files.iter().enumerate() {
-            line(&["file", &at.to_string(), &file.container, &shipping::shown(file)]);
+            let shown = data::text(&shipping::shown(file));
+            let cells = [
+                "file".to_owned(),
+                at.to_string(),
+                data::text(&file.container),
+                shown,
+            ];
+            data::add(&mut lines, &cells);
         }
-        text
+        lines
     }
 }
 

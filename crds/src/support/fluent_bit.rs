@@ -5,6 +5,8 @@ use crate::buffer::WhenFull;
 
 /// Not `googleCloudLogging`: it drops a batch when a quota is used up. Not `azureMonitor`: it would send a batch that is larger than a
 /// request may be again and again. Not `s3` and `gcs`: they take records for delivered when they are in files of the plugin's own, which `Block` does not hold back.
+/// Not `multiline`: its filter has open records in memory alone, and when it stops, at every change of a policy, they are gone. Its clock
+/// cuts open records into two, however new their last line is.
 pub const ABILITIES: Abilities = Abilities {
     outputs: &[
         ("elasticsearch", BASIC),
@@ -23,7 +25,9 @@ pub const ABILITIES: Abilities = Abilities {
         ("file", NO_AUTH),
     ],
     when_full: &[WhenFull::Block, WhenFull::DropOldest],
-    processors: &[],
-    sources: &["containers"],
+    processors: &[
+        "parse", "keep", "drop", "redact", "set", "rename", "remove", "sample", "throttle",
+    ],
+    sources: &["containers", "journald", "files"],
     patterns: &["nodeAgent", "agentSidecar"],
 };

@@ -21,5 +21,5 @@ pub fn settings(group: &LogGroup) -> Value {
 
 /// The filter that gives a time that `CloudWatch` takes to a record whose own is too old; it would be lost without a word.
 pub fn recent() -> Value {
-    json!({"name": "lua", "code": include_str!("cloud_watch.lua"), "call": "recent"})
+    json!({"name": "lua", "code": include_str!("cloud_watch.lua"), "call": "recent", "enable_flb_null": "on"})
 }
