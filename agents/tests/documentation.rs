@@ -46,8 +46,11 @@ fn examples_compile() {
             None => {
                 let look = json!([{"name": "look", "stdout": {}}]);
                 let outputs = document.get("outputs").unwrap_or(&look);
-                let processors = document.get("processors").cloned().unwrap_or_else(|| json!([]));
-                json!({"nodeAgent": {}, "processors": processors, "outputs": outputs})
+                let mut spec = json!({"nodeAgent": {}, "outputs": outputs});
+                if let Some(processors) = document.get("processors") {
+                    spec["processors"] = processors.clone();
+                }
+                spec
             }
         };
         let written = spec.clone();

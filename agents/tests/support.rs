@@ -10,7 +10,8 @@ use tributary_crds::LoggingPolicySpec;
 use tributary_crds::output::WhenFull;
 use tributary_crds::policy::Engine;
 use tributary_crds::support::{
-    AuthMethod, Encryption, OUTPUTS, OutputSupport, WHEN_FULL, of, when_full_deed,
+    AuthMethod, Encryption, OUTPUTS, OutputSupport, PROCESSORS, SOURCES, WHEN_FULL, of, processor_deed,
+    source_deed, when_full_deed,
 };
 
 fn outcome(output: &OutputSupport, engine: Engine, more: Value) -> Result<(), CompileError> {

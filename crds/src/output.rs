@@ -10,8 +10,8 @@ use crate::auth::{Auth, SecretKeyRef, Tls};
 pub use crate::buffer::{Buffer, WhenFull};
 use crate::condition::Condition;
 use crate::destination::{
-    AwsCredentials, AzureMonitor, CloudWatch, Datadog, Forward, Gcs, GoogleCloudLogging, Kafka, OpenSearch, Papertrail, PubSub, S3,
-    Splunk, Syslog,
+    AwsCredentials, AzureMonitor, CloudWatch, Datadog, Forward, Gcs, GoogleCloudLogging, Kafka, OpenSearch,
+    Papertrail, PubSub, S3, Splunk, Syslog,
 };
 use crate::support::{self, OutputSupport};
 

@@ -8,10 +8,18 @@ use std::process::Command;
 use tributary_cluster::Component;
 use tributary_cluster::components::{Progress, ensure};
 
-/// Exporters of the contrib distribution that the collector built here lacks, and why. Configurations with one are not read by
-/// the real program.
-const NOT_BUILT: [(&str, &str); 3] = [
+/// Exporters and extensions of the contrib distribution that the collector built here lacks, and why. Configurations with one
+/// are not read by the real program.
+const NOT_BUILT: [(&str, &str); 5] = [
+    (
+        "awscloudwatchlogs/",
+        "the Go module proxy has no version of its module",
+    ),
     ("awss3/", "it is not among the components of this build"),
+    (
+        "googleclientauth/",
+        "the Go module proxy has no version of its module",
+    ),
     ("kafka/", "it is not among the components of this build"),
     ("syslog/", "the Go module proxy has no version of its module"),
 ];

@@ -120,18 +120,22 @@ fn check_identity(
     let of_aws = |to: &Destination| matches!(to, Destination::S3(_) | Destination::CloudWatch(_));
     let of_google = |to: &Destination| matches!(to, Destination::GoogleCloudLogging(_));
     let differs = |same: &dyn Fn(&Destination) -> bool, identity: &dyn Fn(&Output) -> bool| {
-        same(destination) && earlier.iter().any(|other| same(&other.destination) && identity(other))
+        same(destination)
+            && earlier
+                .iter()
+                .any(|other| same(&other.destination) && identity(other))
     };
-    let (field, provider) =
-        if differs(&of_aws, &|other| other.aws_credentials() != output.aws_credentials()) {
-            ("credentials", "AWS")
-        } else if engine == Engine::OpenTelemetryCollector
-            && differs(&of_google, &|other| other.google_key() != output.google_key())
-        {
-            ("credentialsSecretRef", "Google Cloud")
-        } else {
-            return Ok(());
-        };
+    let (field, provider) = if differs(&of_aws, &|other| {
+        other.aws_credentials() != output.aws_credentials()
+    }) {
+        ("credentials", "AWS")
+    } else if engine == Engine::OpenTelemetryCollector
+        && differs(&of_google, &|other| other.google_key() != output.google_key())
+    {
+        ("credentialsSecretRef", "Google Cloud")
+    } else {
+        return Ok(());
+    };
     let name = wanted
         .destination()
         .map_or("", |destination| destination.support().field);

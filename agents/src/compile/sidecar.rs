@@ -55,6 +55,15 @@ fn check_output(place: &str, output: &Output, engine: Engine) -> Result<(), Comp
             remedy: "write another output, or give agentSidecar a policy of its own",
         });
     }
+    if engine == Engine::OpenTelemetryCollector
+        && matches!(output.destination, Destination::GoogleCloudLogging(_))
+    {
+        return Err(CompileError::NotForSidecars {
+            field: format!("{place}.googleCloudLogging"),
+            problem: "needs an identity without which engine OpenTelemetryCollector does not start; the application would wait for it",
+            remedy: "write another output, or give agentSidecar a policy of its own",
+        });
+    }
     let needs_credential = match output.destination {
         Destination::Splunk { .. } | Destination::Datadog { .. } => true,
         Destination::Kafka { .. } => output.auth.is_some(),

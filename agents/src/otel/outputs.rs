@@ -1,5 +1,7 @@
 //! Where records go.
 
+mod cloud;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
@@ -58,6 +60,18 @@ pub fn render(pipeline: &Pipeline, output: &Output) -> Result<Rendered, CompileE
         Destination::Syslog { .. } => {
             steps.push((format!("transform/{name}"), record::syslog(pipeline)));
         }
+        Destination::CloudWatch(_) => {
+            steps.push((
+                format!("transform/{name}"),
+                cloud::record_of_cloud_watch(pipeline),
+            ));
+        }
+        Destination::GoogleCloudLogging(log) => {
+            steps.push((
+                format!("transform/{name}"),
+                cloud::record_of_google(pipeline, log),
+            ));
+        }
         Destination::Kafka { .. }
         | Destination::S3(_)
         | Destination::Http { .. }
@@ -69,8 +83,6 @@ pub fn render(pipeline: &Pipeline, output: &Output) -> Result<Rendered, CompileE
             steps.push((format!("transform/{name}"), record::opentelemetry()));
         }
         Destination::Datadog { .. }
-        | Destination::CloudWatch(_)
-        | Destination::GoogleCloudLogging(_)
         | Destination::Forward { .. }
         | Destination::Gcs(_)
         | Destination::PubSub(_)
@@ -174,9 +186,15 @@ fn exporter(pipeline: &Pipeline, output: &Output) -> Result<(&'static str, Value
             let exporter = network(pipeline, output, s3(bucket));
             ("awss3", in_objects(exporter, pipeline.place))
         }
+        Destination::CloudWatch(group) => {
+            let exporter = network(pipeline, output, cloud::cloud_watch(group));
+            ("awscloudwatchlogs", cloud::in_requests(exporter))
+        }
+        Destination::GoogleCloudLogging(_) => (
+            "otlp_http",
+            network(pipeline, output, cloud::google_cloud_logging()),
+        ),
         Destination::Datadog { .. }
-        | Destination::CloudWatch(_)
-        | Destination::GoogleCloudLogging(_)
         | Destination::Forward { .. }
         | Destination::Gcs(_)
         | Destination::PubSub(_)

@@ -12,6 +12,16 @@ pub fn destination(field: &str) -> Value {
         "splunk" => json!({"url": "https://host.example:8088", "tokenSecretRef": {"name": "s", "key": "k"}}),
         "datadog" => json!({"apiKeySecretRef": {"name": "s", "key": "k"}}),
         "s3" => json!({"bucket": "logs", "region": "eu-central-1"}),
+        "cloudWatch" => json!({"region": "eu-central-1", "logGroup": "logs"}),
+        "googleCloudLogging" => {
+            json!({"projectId": "my-project", "clusterName": "prod", "location": "europe-west1"})
+        }
+        "gcs" => json!({"bucket": "logs"}),
+        "pubSub" => json!({"projectId": "my-project", "topic": "logs"}),
+        "azureMonitor" => json!({
+            "endpoint": "https://host.example", "ruleId": "dcr-0", "table": "Logs_CL", "tenantId": "t", "clientId": "c",
+            "clientSecretRef": {"name": "s", "key": "k"},
+        }),
         "syslog" | "papertrail" | "forward" => json!({"address": "host.example:6514"}),
         "http" => json!({"url": "https://host.example/logs"}),
         "stdout" => json!({}),

@@ -69,12 +69,9 @@ pub struct CloudWatch {
     #[schemars(length(min = 1, max = 512), regex(pattern = r"^[A-Za-z0-9_/.#-]+$"))]
     pub log_stream: Option<String>,
 
-    /// How long a group that the agent makes keeps records. Absent: for ever.
+    /// For how many days a group that the agent makes keeps records. Absent: for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(
-        validation = Rule::new(format!("self in {:?}", CloudWatch::RETENTIONS))
-            .message("write a number of days that CloudWatch knows, such as 7, 30, 90 or 365")
-    )]
+    #[schemars(extend("enum" = CloudWatch::RETENTIONS))]
     pub retention_days: Option<i32>,
 
     /// An access key. Absent: the identity that AWS gives the agent's pod or node.

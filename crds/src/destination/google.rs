@@ -30,7 +30,7 @@ pub struct GoogleCloudLogging {
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9][a-z0-9-]*$"))]
     pub location: String,
 
-    /// A service account's key in JSON. Absent: the identity that Google gives the agent's pod or node.
+    /// A service account's key. Absent: the identity that Google gives the agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_secret_ref: Option<SecretKeyRef>,
 }
@@ -52,16 +52,15 @@ pub struct Gcs {
     )]
     pub bucket: String,
 
-    /// What every object's name begins with. Absent: nothing.
+    /// What every object's name begins with, such as `logs/prod`. Absent: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 512))]
-    #[x_kube(
-        validation = Rule::new("self.matches('^[A-Za-z0-9=_-][A-Za-z0-9.=_-]*(/[A-Za-z0-9=_-][A-Za-z0-9.=_-]*)*$')")
-            .message("write names of letters, digits, dots, dashes, underscores and equals signs with slashes between them, such as logs/prod")
+    #[schemars(
+        length(max = 512),
+        regex(pattern = r"^[A-Za-z0-9=_-][A-Za-z0-9.=_-]*(/[A-Za-z0-9=_-][A-Za-z0-9.=_-]*)*$")
     )]
     pub prefix: Option<String>,
 
-    /// A service account's key in JSON. Absent: the identity that Google gives the agent's pod or node.
+    /// A service account's key. Absent: the identity that Google gives the agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_secret_ref: Option<SecretKeyRef>,
 }
@@ -78,13 +77,10 @@ pub struct PubSub {
     pub project_id: String,
 
     /// The topic, which must exist.
-    #[schemars(
-        length(min = 3, max = 255),
-        regex(pattern = r"^[A-Za-z][A-Za-z0-9_.~+-]*$")
-    )]
+    #[schemars(length(min = 3, max = 255), regex(pattern = r"^[A-Za-z][A-Za-z0-9_.~+-]*$"))]
     pub topic: String,
 
-    /// A service account's key in JSON. Absent: the identity that Google gives the agent's pod or node.
+    /// A service account's key. Absent: the identity that Google gives the agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_secret_ref: Option<SecretKeyRef>,
 }

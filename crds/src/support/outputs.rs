@@ -2,6 +2,9 @@
 
 use super::{Encryption, OutputSupport};
 
+/// For destinations that say themselves how an agent proves who it is.
+const OWN_FIELDS: &str = "remove auth: credentials go to fields of the destination";
+
 /// `elasticsearch`.
 pub const ELASTICSEARCH: OutputSupport = by_url("elasticsearch", "url");
 /// `openSearch`.
@@ -17,50 +20,42 @@ pub const KAFKA: OutputSupport = OutputSupport {
 };
 /// `splunk`.
 pub const SPLUNK: OutputSupport = OutputSupport {
-    instead_of_auth: "remove auth: the token goes to splunk.tokenSecretRef",
+    instead_of_auth: OWN_FIELDS,
     ..by_url("splunk", "url")
 };
 /// `datadog`.
 pub const DATADOG: OutputSupport = OutputSupport {
     field: "datadog",
-    instead_of_auth: "remove auth: the key goes to datadog.apiKeySecretRef",
+    instead_of_auth: OWN_FIELDS,
     ..PAPERTRAIL
 };
 /// `s3`.
 pub const S3: OutputSupport = OutputSupport {
     field: "s3",
-    instead_of_auth: "remove auth: an access key goes to s3.credentials",
+    instead_of_auth: OWN_FIELDS,
     encryption: Encryption::Own,
     ..PAPERTRAIL
 };
 /// `cloudWatch`.
 pub const CLOUD_WATCH: OutputSupport = OutputSupport {
     field: "cloudWatch",
-    instead_of_auth: "remove auth: an access key goes to cloudWatch.credentials",
     ..S3
 };
 /// `googleCloudLogging`.
 pub const GOOGLE_CLOUD_LOGGING: OutputSupport = OutputSupport {
     field: "googleCloudLogging",
-    instead_of_auth: "remove auth: a key goes to googleCloudLogging.credentialsSecretRef",
     ..S3
 };
 /// `gcs`.
-pub const GCS: OutputSupport = OutputSupport {
-    field: "gcs",
-    instead_of_auth: "remove auth: a key goes to gcs.credentialsSecretRef",
-    ..S3
-};
+pub const GCS: OutputSupport = OutputSupport { field: "gcs", ..S3 };
 /// `pubSub`.
 pub const PUB_SUB: OutputSupport = OutputSupport {
     field: "pubSub",
-    instead_of_auth: "remove auth: a key goes to pubSub.credentialsSecretRef",
     ..S3
 };
 /// `azureMonitor`.
 pub const AZURE_MONITOR: OutputSupport = OutputSupport {
     field: "azureMonitor",
-    instead_of_auth: "remove auth: the secret goes to azureMonitor.clientSecretRef",
     ..S3
 };
 /// `syslog`.
@@ -78,7 +73,7 @@ pub const PAPERTRAIL: OutputSupport = OutputSupport {
 /// `forward`.
 pub const FORWARD: OutputSupport = OutputSupport {
     instead: "an output otlp",
-    instead_of_auth: "remove auth: the key goes to forward.sharedKeySecretRef",
+    instead_of_auth: OWN_FIELDS,
     encryption: Encryption::Tls,
     ..by_url("forward", "")
 };

@@ -1,5 +1,7 @@
 //! The table as rules of the resource's schema, which `kubectl apply` meets.
 
+use std::collections::BTreeMap;
+
 use kube::core::{Rule, validate};
 use schemars::Schema;
 
@@ -46,34 +48,47 @@ fn output_rules() -> Vec<Rule> {
     );
     let mut rules = vec![rule(&count, &sentence)];
     rules.extend(encryption_rules());
+    rules.extend(misfit_rules());
+    rules
+}
+
+/// What has no meaning for some destinations, whatever the engine: one rule for all of those that have the same remedy.
+fn misfit_rules() -> Vec<Rule> {
+    let mut misfits = BTreeMap::<_, Vec<_>>::new();
+    let mut note = |field, thing: String, misfit: Refusal| {
+        misfits.entry((thing, misfit.remedy)).or_default().push(field);
+    };
     for output in OUTPUTS
         .iter()
         .filter(|output| output.encryption != Encryption::NoNetwork)
     {
-        let field = output.field;
         if let Some(misfit) = output.tls_misfit() {
-            rules.push(refusing(
-                &misfit,
-                &format!("!(has(self.{field}) && has(self.tls))"),
-            ));
+            note(output.field, "tls".to_owned(), misfit);
         }
-        let misfits = AuthMethod::ALL.map(|method| (method, output.auth_misfit(method)));
-        if let [(_, Some(misfit)), (_, Some(_))] = &misfits {
-            rules.push(refusing(
-                misfit,
-                &format!("!(has(self.{field}) && has(self.auth))"),
-            ));
-            continue;
-        }
-        for (method, misfit) in misfits {
-            if let Some(misfit) = misfit {
-                let method = method.field();
-                let allowed = format!("!(has(self.{field}) && has(self.auth) && has(self.auth.{method}))");
-                rules.push(refusing(&misfit, &allowed));
+        match AuthMethod::ALL.map(|method| output.auth_misfit(method)) {
+            [Some(misfit), Some(_)] => note(output.field, "auth".to_owned(), misfit),
+            misfits => {
+                for (method, misfit) in AuthMethod::ALL.into_iter().zip(misfits) {
+                    if let Some(misfit) = misfit {
+                        note(output.field, format!("auth.{}", method.field()), misfit);
+                    }
+                }
             }
         }
     }
-    rules
+    misfits
+        .into_iter()
+        .map(|((thing, remedy), fields)| {
+            let has: Vec<String> = fields.iter().map(|field| format!("has(self.{field})")).collect();
+            let asked = match thing.split_once('.') {
+                Some((whole, _)) => format!("has(self.{whole}) && has(self.{thing})"),
+                None => format!("has(self.{thing})"),
+            };
+            let verb = if fields.len() == 1 { "takes" } else { "take" };
+            let sentence = format!("{} {verb} no {thing}: {remedy}", fields.join(", "));
+            rule(&format!("!(({}) && {asked})", has.join(" || ")), &sentence)
+        })
+        .collect()
 }
 
 fn encryption_rules() -> [Rule; 2] {

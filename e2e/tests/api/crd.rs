@@ -180,13 +180,7 @@ fn destination_mistakes() -> Vec<(Value, &'static str)> {
             instead(
                 json!({"splunk": {"url": "https://h", "tokenSecretRef": secret}, "auth": {"basic": basic}}),
             ),
-            "splunk takes no auth",
-        ),
-        (
-            instead(
-                json!({"splunk": {"url": "https://h", "tokenSecretRef": secret}, "auth": {"bearer": bearer}}),
-            ),
-            "splunk takes no auth",
+            "splunk, datadog, s3, cloudWatch, googleCloudLogging, gcs, pubSub, azureMonitor, forward take no auth",
         ),
         (
             instead(json!({"kafka": {"brokers": ["kafka://h:9092"], "topic": "t"}})),
@@ -201,10 +195,6 @@ fn destination_mistakes() -> Vec<(Value, &'static str)> {
             "write the site alone",
         ),
         (
-            instead(json!({"datadog": {"apiKeySecretRef": secret}, "auth": {"basic": basic}})),
-            "datadog takes no auth",
-        ),
-        (
             instead(json!({"s3": {"bucket": "abc", "region": "r", "prefix": "/logs"}})),
             "write names of letters, digits, dots",
         ),
@@ -214,11 +204,13 @@ fn destination_mistakes() -> Vec<(Value, &'static str)> {
         ),
         (
             instead(json!({"s3": {"bucket": "abc", "region": "r"}, "tls": {}})),
-            "s3 takes no tls",
+            "s3, cloudWatch, googleCloudLogging, gcs, pubSub, azureMonitor take no tls",
         ),
         (
-            instead(json!({"s3": {"bucket": "abc", "region": "r"}, "auth": {"basic": basic}})),
-            "s3 takes no auth",
+            instead(json!({"azureMonitor": {
+                "endpoint": "http://h", "ruleId": "dcr-0", "table": "A_CL", "tenantId": "t", "clientId": "c", "clientSecretRef": secret,
+            }})),
+            "write the endpoint's base URL",
         ),
         (
             instead(json!({"syslog": {"address": "syslog"}})),
@@ -226,23 +218,15 @@ fn destination_mistakes() -> Vec<(Value, &'static str)> {
         ),
         (
             instead(json!({"syslog": {"address": "h:1"}, "auth": {"basic": basic}})),
-            "syslog takes no auth",
+            "syslog, papertrail take no auth",
         ),
         (
             instead(json!({"papertrail": {"address": "https://logs.papertrailapp.com:1"}})),
             "write HOST:PORT, such as logs2",
         ),
         (
-            instead(json!({"papertrail": {"address": "h:1"}, "auth": {"basic": basic}})),
-            "papertrail takes no auth",
-        ),
-        (
             instead(json!({"forward": {"address": "h"}})),
             "write HOST:PORT, such as fluentd",
-        ),
-        (
-            instead(json!({"forward": {"address": "h:1"}, "auth": {"bearer": bearer}})),
-            "forward takes no auth",
         ),
     ]
 }
