@@ -8,6 +8,7 @@ mod credentials;
 mod outputs;
 mod record;
 mod refusal;
+mod selection;
 mod sources;
 mod steps;
 mod vrl;
@@ -80,7 +81,7 @@ pub fn render(pipeline: &Pipeline) -> Result<AgentConfig, CompileError> {
         }
         wired.insert(transform.name, transform.settings);
     }
-    let document = document(pipeline, wired, sinks);
+    let document = document(pipeline, &wired, sinks);
     files.insert(
         FILE.to_owned(),
         credentials::write(&pipeline.policy, FILE, &document)?,
@@ -145,7 +146,7 @@ fn throttle(limit: u32) -> Value {
     })
 }
 
-fn document(pipeline: &Pipeline, transforms: Map<String, Value>, mut sinks: Map<String, Value>) -> Value {
+fn document(pipeline: &Pipeline, transforms: &Map<String, Value>, mut sinks: Map<String, Value>) -> Value {
     let mut sources = sources::render(pipeline);
     sources.insert("metrics".to_owned(), json!({"type": "internal_metrics"}));
     sinks.insert(

@@ -106,9 +106,9 @@ fn sink(output: &Output) -> Result<Value, CompileError> {
         }
         Destination::Loki { url, tenant_id } => {
             let headers = tenant_id.iter().map(|tenant| ("X-Scope-OrgID", tenant.as_str()));
-            otlp(output, &format!("{url}/otlp/v1/logs"), headers.collect())
+            otlp(output, &format!("{url}/otlp/v1/logs"), &headers.collect())
         }
-        Destination::Otlp { endpoint, .. } => otlp(output, &format!("{endpoint}/v1/logs"), BTreeMap::new()),
+        Destination::Otlp { endpoint, .. } => otlp(output, &format!("{endpoint}/v1/logs"), &BTreeMap::new()),
         Destination::Kafka {
             brokers,
             topic,
@@ -221,7 +221,7 @@ fn search(output: &Output, url: &Url, index: &str) -> Value {
     with_tls(output, sink)
 }
 
-fn otlp(output: &Output, uri: &str, headers: BTreeMap<&str, &str>) -> Value {
+fn otlp(output: &Output, uri: &str, headers: &BTreeMap<&str, &str>) -> Value {
     let mut protocol = json!({
         "type": "http",
         "uri": uri,
@@ -351,13 +351,12 @@ fn cloud_watch(group: &LogGroup) -> Value {
         "group_name": group.name,
         "encoding": {"codec": "json"},
     });
-    match &group.stream {
-        Some(stream) => sink["stream_name"] = json!(stream),
-        None => {
-            sink["stream_name"] = json!("{{ kubernetes.host }}");
-            // The node's name, which no record says for itself.
-            sink["dangerously_allow_unconfined_template_resolution"] = json!(true);
-        }
+    if let Some(stream) = &group.stream {
+        sink["stream_name"] = json!(stream);
+    } else {
+        sink["stream_name"] = json!("{{ kubernetes.host }}");
+        // The node's name, which no record says for itself.
+        sink["dangerously_allow_unconfined_template_resolution"] = json!(true);
     }
     if let Some(days) = group.retention_days {
         sink["retention"] = json!({"enabled": true, "days": days});

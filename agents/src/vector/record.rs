@@ -24,7 +24,7 @@ pub fn datadog(service: Option<&str>, source: Option<&str>) -> String {
     program.push_str(".hostname = .kubernetes.host\nif exists(.level) {\n  .status = .level\n}\n");
     for (field, value) in [("service", service), ("ddsource", source)] {
         if let Some(value) = value {
-            program.push_str(&format!(".{field} = {}\n", literal(value)));
+            program.push_str(&[".", field, " = ", &literal(value), "\n"].concat());
         }
     }
     program

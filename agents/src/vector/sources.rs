@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use tributary_crds::names::{AGENTS_NAMESPACE, SYSTEM_NAMESPACE};
 
 use super::conditions::{self, NAMESPACE_LABELS};
-use super::{Transform, vrl};
+use super::{Transform, selection, vrl};
 use crate::level;
 use crate::multiline::Boundary;
 use crate::pipeline::Pipeline;
@@ -101,11 +101,14 @@ fn containers(pipeline: &Pipeline) -> Value {
             .map(|field| ((*field).to_owned(), json!("")))
             .collect()
     };
-    let own = |namespace: &str| format!("/var/log/pods/{namespace}_*/**");
-    json!({
+    let own = [SYSTEM_NAMESPACE, AGENTS_NAMESPACE].map(str::to_owned);
+    let mut excluded = vec!["**/*.gz".to_owned(), "**/*.tmp".to_owned()];
+    excluded.extend(logs_of(&own));
+    excluded.extend(logs_of(selection::unwanted_namespaces(pipeline)));
+    let mut source = json!({
         "type": "kubernetes_logs",
         // `.gz` are rotated files too; opening them would make the agent leave the uncompressed ones that it still reads.
-        "exclude_paths_glob_patterns": ["**/*.gz", "**/*.tmp", own(SYSTEM_NAMESPACE), own(AGENTS_NAMESPACE)],
+        "exclude_paths_glob_patterns": excluded,
         "glob_minimum_cooldown_ms": LOOK_AGAIN,
         "rotate_wait_secs": HOLD_DELETED,
         "max_line_bytes": LONGEST_PIECE,
@@ -115,15 +118,31 @@ fn containers(pipeline: &Pipeline) -> Value {
         "auto_partial_merge": false,
         // Lists of the API server's memory do, and cost its database nothing.
         "use_apiserver_cache": true,
-        // What the last lines of a deleted pod need.
-        "delay_deletion_ms": 60_000,
+        // What the last lines of a deleted pod need, for as long as they may be read.
+        "delay_deletion_ms": HOLD_DELETED * 1000,
         "insert_namespace_fields": !pipeline.namespace_labels().is_empty(),
         "pod_annotation_fields": unused(&[
             "container_id", "container_image", "container_image_id", "pod_annotations", "pod_ip", "pod_ips",
             "pod_node_name", "pod_owner",
         ]),
         "node_annotation_fields": unused(&["node_labels"]),
-    })
+    });
+    if let Some(namespaces) = selection::wanted_namespaces(pipeline) {
+        source["include_paths_glob_patterns"] = logs_of(namespaces).collect();
+    }
+    if let Some(selector) = selection::of_pods(pipeline) {
+        source["extra_label_selector"] = json!(selector);
+    }
+    if let Some(selector) = selection::of_namespaces(pipeline) {
+        source["extra_namespace_label_selector"] = json!(selector);
+    }
+    source
+}
+
+fn logs_of(namespaces: &[String]) -> impl Iterator<Item = String> {
+    namespaces
+        .iter()
+        .map(|namespace| format!("/var/log/pods/{namespace}_*/**"))
 }
 
 fn files(paths: &[String]) -> Value {
