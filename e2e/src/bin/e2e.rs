@@ -6,7 +6,13 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use tributary_e2e::{cargo, fuzzing};
+use clap::Parser;
+use tributary_e2e::{cargo, fuzzing, records, rotation};
+
+/// Options, or the end of the program with what is wrong with them.
+fn parsed<T: Parser>(arguments: &[OsString]) -> anyhow::Result<T> {
+    T::try_parse_from(arguments).map_err(|error| error.exit())
+}
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -34,6 +40,8 @@ fn main() -> ExitCode {
                 "{seconds:?} is no number of seconds: cargo e2e fuzz 60"
             )),
         },
+        ["rotation", ..] => parsed(&arguments[1..]).and_then(|options| rotation::run(&options)),
+        ["records", ..] => parsed(&arguments[1..]).and_then(|options| records::run(&options)),
         _ => {
             let tests = [
                 "test",

@@ -1,0 +1,86 @@
+//! `cargo e2e rotation`: numbered lines in a log that is rotated as the kubelet does it, while the backend is away, and the agent is
+//! killed or stopped. None may be lost that the node still holds, and few may be doubled.
+
+mod case;
+mod check;
+mod receiver;
+mod writer;
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use clap::Parser;
+use tributary_cluster::components::{Programs, ensure as build};
+use tributary_cluster::{Component, Progress};
+
+use crate::isolation;
+use crate::node::Kubernetes;
+use crate::table;
+use case::Case;
+
+/// The namespace of the pod that writes.
+const NAMESPACE: &str = "shop";
+
+/// What `cargo e2e rotation` can be told.
+#[derive(Parser, Debug)]
+#[command(name = "cargo e2e rotation", no_binary_name = true)]
+pub struct Options {
+    /// How long lines are written, in each case.
+    #[arg(long, default_value_t = 0.25)]
+    minutes: f64,
+    /// Only cases whose names contain this.
+    #[arg(long, default_value = "")]
+    case: String,
+}
+
+/// Runs all cases; an error when lines are lost, or too many doubled.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
+    let wanted = [
+        Component::KubeApiserver,
+        Component::Etcd,
+        Component::Kubectl,
+        Component::Otelcol,
+    ];
+    let programs = runtime.block_on(build(&wanted, &Progress::stderr()))?;
+    if isolation::is_within() {
+        runtime.block_on(within(options, &programs))
+    } else {
+        isolation::enter()
+    }
+}
+
+async fn within(options: &Options, programs: &Programs) -> anyhow::Result<()> {
+    let duration = Duration::from_secs_f64(options.minutes * 60.0);
+    ensure!(
+        duration >= case::LEAST,
+        "a case needs {} s at least: --minutes 0.25",
+        case::LEAST.as_secs()
+    );
+    let cases: Vec<Case> = Case::ALL
+        .into_iter()
+        .filter(|case| case.name().contains(&options.case))
+        .collect();
+    ensure!(!cases.is_empty(), "no case's name contains {:?}", options.case);
+    let kubernetes = Kubernetes::start(programs).await?;
+    kubernetes.create_namespace(NAMESPACE, &[]).await?;
+    let mut rows = Vec::new();
+    let mut wrong = Vec::new();
+    for case in cases {
+        let outcome = case
+            .run(&kubernetes, programs.path(Component::Otelcol), duration)
+            .await
+            .with_context(|| format!("case {:?}", case.name()))?;
+        wrong.extend(outcome.complaint());
+        rows.push(outcome.cells());
+    }
+    println!(
+        "Lines at {} a second, the log rotated every {} s, {} s a case:\n",
+        writer::LINES_PER_SECOND,
+        writer::ROTATION.as_secs_f64(),
+        duration.as_secs()
+    );
+    print!("{}", table::draw(&case::HEADER, &rows));
+    ensure!(wrong.is_empty(), "{}", wrong.join("; "));
+    Ok(())
+}
