@@ -24,7 +24,8 @@ pub mod url;
 mod vector;
 mod yaml;
 
-use tributary_crds::policy::Engine;
+use tributary_crds::output::Output;
+use tributary_crds::policy::{Engine, NodeAgent};
 
 pub use compile::compile;
 pub use error::CompileError;
@@ -32,6 +33,15 @@ pub use sidecar::compile_sidecar;
 
 use config::AgentConfig;
 use pipeline::Pipeline;
+
+/// The image of a policy's node agent: what the policy names, or one that has what its outputs need.
+pub fn node_image<'a>(agent: &'a NodeAgent, outputs: &[Output]) -> &'a str {
+    match (&agent.pod.image, agent.engine) {
+        (Some(image), _) => image,
+        (None, Engine::Fluentd) => fluentd::image(outputs),
+        (None, engine) => engine.default_image(),
+    }
+}
 
 /// Renders a checked pipeline for its engine.
 ///

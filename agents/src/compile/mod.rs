@@ -18,6 +18,7 @@ use tributary_crds::quantity::ExactQuantity;
 use tributary_crds::support::pattern_deed;
 
 use crate::CompileError;
+use crate::fluentd;
 use crate::pipeline::{Destination, Output, Pipeline, Place};
 use crate::selector;
 
@@ -33,6 +34,7 @@ pub fn compile(policy_name: &str, spec: &LoggingPolicySpec) -> Result<Pipeline, 
     let agent = spec.node_agent.as_ref().ok_or(CompileError::NoNodeAgent)?;
     check_name("metadata.name", policy_name)?;
     check_pattern("nodeAgent", agent.engine)?;
+    check_image(agent, &spec.outputs)?;
     let mut selection = Vec::new();
     if let Some(namespaces) = &spec.selector.namespace_selector {
         selection.extend(selector::of_namespaces(
@@ -60,6 +62,18 @@ fn check_pattern(name: &str, engine: Engine) -> Result<(), CompileError> {
     match pattern_deed(name).refusal(engine) {
         Some(refusal) => Err(CompileError::Refused {
             field: format!("spec.{name}.engine"),
+            refusal,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Refuses outputs that need more than an engine's own images have, unless the policy names another one.
+fn check_image(agent: &NodeAgent, outputs: &[Wanted]) -> Result<(), CompileError> {
+    let own = agent.engine != Engine::Fluentd || agent.pod.image.is_some();
+    match fluentd::image_refusal(outputs).filter(|_| !own) {
+        Some(refusal) => Err(CompileError::Refused {
+            field: "spec.outputs".to_owned(),
             refusal,
         }),
         None => Ok(()),

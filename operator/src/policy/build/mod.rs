@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Resource as _;
 use std::collections::BTreeMap;
+use tributary_agents::node_image;
 use tributary_crds::LoggingPolicy;
 use tributary_crds::names::{AGENTS_NAMESPACE, label};
 
@@ -59,6 +60,7 @@ pub fn build(
     let config_map = config_map::build(&inputs.identity, &hash, agent);
     let template = pod::Template {
         block,
+        image: node_image(block, &spec.outputs),
         agent,
         config_map: config_map.metadata.name.as_deref().unwrap_or_default(),
         config_hash: &hash,

@@ -29,6 +29,8 @@ const NOBODY: i64 = 65532;
 pub struct Template<'a> {
     /// The policy's block.
     pub block: &'a NodeAgent,
+    /// The agent's image.
+    pub image: &'a str,
     /// What the engine needs.
     pub agent: &'a AgentConfig,
     /// The `ConfigMap` of the files.
@@ -97,14 +99,9 @@ fn secret_versions(secrets: &BTreeMap<String, Option<SecretView>>) -> Option<Str
 fn agent(template: &Template<'_>) -> Container {
     let block = template.block;
     let config = template.agent;
-    let image = block
-        .pod
-        .image
-        .clone()
-        .unwrap_or_else(|| block.engine.default_image().to_owned());
     Container {
         name: "agent".to_owned(),
-        image: Some(image),
+        image: Some(template.image.to_owned()),
         image_pull_policy: Some("IfNotPresent".to_owned()),
         args: Some(config.args.clone()),
         env: Some(environment(config)),

@@ -1,0 +1,106 @@
+# Sends batches by HTTP in the forms that several backends take. This file is the same for every policy.
+
+require 'delegate'
+require 'json'
+require 'fluent/plugin/out_http'
+
+module Fluent
+  module Plugin
+    # Fluentd's own output with bodies and credentials that it does not know.
+    class TributaryHTTPOutput < HTTPOutput
+      Fluent::Plugin.register_output('tributary_http', self)
+
+      desc 'What a request is made of: lines, an array, an object of OTLP, or operations of a bulk request'
+      config_param :body, :enum, list: %i[lines array otlp bulk], default: :lines
+      desc 'The file with the secret of every request'
+      config_param :secret_file, :string, default: nil
+      desc 'The header that the secret goes to'
+      config_param :secret_header, :string, default: 'Authorization'
+      desc 'What stands before the secret there'
+      config_param :secret_scheme, :string, default: nil
+      desc 'With this user, the secret is a password'
+      config_param :username, :string, default: nil
+
+      # A chunk whose text is another one.
+      class Body < SimpleDelegator
+        def initialize(chunk, text)
+          super(chunk)
+          @text = text
+        end
+
+        def read
+          @text
+        end
+      end
+
+      # What a server cannot take now, but may later. Everything else would be refused again.
+      LATER = [408, 425, 429, *500..599].freeze
+      # `create` of an id that there is already.
+      EXISTS = 409
+
+      def format(_tag, _time, record)
+        case @body
+        when :bulk then "{\"create\":{\"_id\":\"#{record['id']}\"}}\n#{JSON.generate(record['document'], max_nesting: 0)}\n"
+        when :lines then "#{JSON.generate(record, max_nesting: 0)}\n"
+        else "#{JSON.generate(record, max_nesting: 0)},"
+        end
+      end
+
+      def formatted_to_msgpack_binary?
+        false
+      end
+
+      # Fluentd looks for it in the class itself.
+      def write(chunk)
+        super
+      end
+
+      private
+
+      def create_request(chunk, uri)
+        text = chunk.read
+        text = "[#{text.chop}]" if @body == :array
+        text = "{\"resourceLogs\":[#{text.chop}]}" if @body == :otlp
+        super(Body.new(chunk, text), uri)
+      end
+
+      # Read each time, because it may have been replaced.
+      def set_auth(request, _uri)
+        return unless @secret_file
+
+        secret = File.read(@secret_file).chomp
+        if @username
+          request.basic_auth(@username, secret)
+        else
+          request[@secret_header] = [@secret_scheme, secret].compact.join(' ')
+        end
+      end
+
+      # As the original, but what comes back is looked at.
+      def send_request(uri, request)
+        return super unless @body == :bulk
+
+        response = @reuse_connections ? make_request_cached(uri, request) : make_request(uri, request) { |http| http.request(request) }
+        unless response.is_a?(Net::HTTPSuccess)
+          message = "#{response.code} #{response.message} #{response.body.to_s[0, 1000]}"
+          raise RetryableResponse, message if @retryable_response_codes.include?(response.code.to_i)
+
+          raise UnrecoverableError, message
+        end
+        check_items(JSON.parse(response.body))
+      end
+
+      # A batch of which something may be taken later is sent again, whole: what is there already is not made twice.
+      def check_items(answer)
+        return unless answer['errors']
+
+        failed = answer['items'].map { |item| item.values.first }.reject { |item| item['status'] < 300 || item['status'] == EXISTS }
+        later = failed.find { |item| LATER.include?(item['status']) }
+        raise RetryableResponse, "#{later['status']} #{JSON.generate(later['error'])}" if later
+        return if failed.empty?
+
+        log.error("#{failed.size} documents were refused and are dropped; the first one: #{JSON.generate(failed.first)[0, 1000]}")
+      end
+    end
+  end
+end

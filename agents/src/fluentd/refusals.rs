@@ -1,0 +1,40 @@
+//! What Fluentd cannot do with an output that it can send to.
+
+use tributary_crds::output::OtlpProtocol;
+
+use crate::CompileError;
+use crate::pipeline::{Destination, Output};
+
+/// Refuses it. `place` is the output's path, for messages.
+pub fn check(place: &str, output: &Output) -> Result<(), CompileError> {
+    if let Destination::Otlp {
+        protocol: OtlpProtocol::Grpc,
+        ..
+    } = output.destination
+    {
+        return Err(CompileError::field(
+            format!("{place}.otlp.protocol"),
+            "is Grpc, which engine Fluentd does not speak",
+            "write protocol: Http, or engine: OpenTelemetryCollector",
+        ));
+    }
+    let Some(tls) = &output.tls else {
+        return Ok(());
+    };
+    let by_own_client = matches!(output.destination, Destination::Syslog { .. });
+    if tls.server_name.is_some() && !by_own_client {
+        return Err(CompileError::field(
+            format!("{place}.tls.serverName"),
+            "is set, but engine Fluentd only knows the name in the address",
+            "write the certificate's name in the address, or engine: OpenTelemetryCollector",
+        ));
+    }
+    if tls.insecure_skip_verify && matches!(output.destination, Destination::Kafka { .. }) {
+        return Err(CompileError::field(
+            format!("{place}.tls.insecureSkipVerify"),
+            "is set, but engine Fluentd always checks the certificates of brokers",
+            "write caSecretRef, or engine: OpenTelemetryCollector",
+        ));
+    }
+    Ok(())
+}
