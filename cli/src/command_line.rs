@@ -6,7 +6,7 @@ use std::path::Path;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::{DONE, UNUSABLE, inject};
+use crate::{DONE, UNUSABLE, check, inject, render};
 
 /// The prefix of a kubectl plugin's file name.
 const PLUGIN: &str = "kubectl-";
@@ -16,7 +16,7 @@ const PLUGIN: &str = "kubectl-";
 #[command(
     name = "tributary",
     version,
-    about = "Says what Tributary makes of pods, without a cluster."
+    about = "Says what Tributary makes of pods and policies, without a cluster."
 )]
 pub struct CommandLine {
     /// What to do.
@@ -27,8 +27,12 @@ pub struct CommandLine {
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Say everything that is wrong with policies, also by the engine's own judgement.
+    Check(check::Options),
     /// Print the exact pods that admission would make.
     Inject(inject::Options),
+    /// Print the exact files and objects of policies' node agents.
+    Render(render::Options),
 }
 
 impl CommandLine {

@@ -70,6 +70,43 @@ pub enum Error {
     /// Nothing to inject into.
     #[error("there is no Pod, Deployment, StatefulSet, DaemonSet, Job or CronJob in {0}")]
     NoPods(Files),
+    /// Nothing to look at.
+    #[error("there is no LoggingPolicy in {0}")]
+    NoPolicies(Files),
+    /// `--engine-binary` cannot be used.
+    #[error("--engine-binary {program} {problem}")]
+    EngineBinary {
+        /// As it was given.
+        program: String,
+        /// What is wrong, and what to write.
+        problem: String,
+    },
+    /// An engine cannot be given its files.
+    #[error(
+        "cannot write an agent's files to a temporary directory for its engine to read: {source}; TMPDIR says where"
+    )]
+    Scratch {
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The files cannot be written where they should go.
+    #[error("cannot write {path}: {source}")]
+    WriteFile {
+        /// Where.
+        path: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// An object cannot be made, which is a defect of Tributary.
+    #[error("{origin}: {object}: {problem}; this is a defect of Tributary, please report it with the file")]
+    Build {
+        /// Where.
+        origin: Origin,
+        /// `LoggingPolicy default`
+        object: String,
+        /// What cannot be.
+        problem: String,
+    },
     /// Another namespace than the one on the command line.
     #[error(
         "{origin}: {object} is in namespace {found}, and --namespace says {asked}; leave one of them out"

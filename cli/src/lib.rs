@@ -2,13 +2,17 @@
 //!
 //! [`run`] is the whole program; its streams are arguments, so that tests and other programs can be its terminal.
 
+mod check;
 mod command_line;
 mod documents;
 mod error;
+mod format;
 mod inject;
 mod lines;
 mod origin;
 mod policies;
+mod render;
+mod schema;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Read, Write};
@@ -30,11 +34,14 @@ pub fn run(
     stdout: &mut dyn Write,
     stderr: &mut dyn Write,
 ) -> u8 {
-    let finished = match CommandLine::read(arguments) {
-        Ok(CommandLine {
-            command: Command::Inject(options),
-        }) => inject::run(&options, stdin, stdout, stderr),
+    let command = match CommandLine::read(arguments) {
+        Ok(CommandLine { command }) => command,
         Err(message) => return command_line::show(&message, stdout, stderr),
+    };
+    let finished = match command {
+        Command::Check(options) => check::run(&options, stdin, stdout, stderr),
+        Command::Inject(options) => inject::run(&options, stdin, stdout, stderr),
+        Command::Render(options) => render::run(&options, stdin, stdout, stderr),
     };
     finished.unwrap_or_else(|error| match error {
         // The reader of a pipe has seen enough.

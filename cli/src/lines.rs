@@ -78,6 +78,22 @@ pub fn dotted(pointer: &str) -> String {
     path.strip_prefix('.').unwrap_or(&path).to_owned()
 }
 
+/// The path that a message begins with, as people write it: `spec.outputs[0].name`. Empty if it begins with none.
+pub fn leading_path(message: &str) -> &str {
+    if !["spec", "metadata"].iter().any(|root| message.starts_with(root)) {
+        return "";
+    }
+    let belongs = |c: char| c.is_ascii_alphanumeric() || ".[]".contains(c);
+    let end = message.find(|c| !belongs(c)).unwrap_or(message.len());
+    message[..end].trim_end_matches('.')
+}
+
+/// The JSON pointer of a path as [`leading_path`] gives it.
+pub fn pointer_of_dotted(path: &str) -> String {
+    let tokens = path.split(['.', '[', ']']).filter(|token| !token.is_empty());
+    tokens.fold(String::new(), |at, token| pointer(&at, token))
+}
+
 /// A value whose parts know their places.
 pub enum Tree {
     Leaf(Value),
@@ -228,5 +244,18 @@ mod tests {
             r#"metadata.annotations["tributary.dev/stream"]"#
         );
         assert_eq!(pointer("/a", "b/~c"), "/a/b~1~0c");
+        for (message, path, pointer) in [
+            (
+                "spec.outputs[0].tls: is set",
+                "spec.outputs[0].tls",
+                "/spec/outputs/0/tls",
+            ),
+            ("metadata.name is \"a.b\"", "metadata.name", "/metadata/name"),
+            ("spec.outputs. Then", "spec.outputs", "/spec/outputs"),
+            ("the memory limit is", "", ""),
+        ] {
+            assert_eq!(leading_path(message), path);
+            assert_eq!(pointer_of_dotted(path), pointer);
+        }
     }
 }

@@ -2,43 +2,73 @@
 
 use std::collections::BTreeMap;
 
-use kube::CustomResourceExt as _;
 use serde_json::Value;
 use tributary_crds::LoggingPolicy;
-use tributary_webhook::explain::did_you_mean;
 use tributary_webhook::policies::{PolicyIndex, StoredPolicy};
 
 use crate::documents::Document;
 use crate::error::Error;
-use crate::lines::{pointer, pointer_of};
+use crate::lines::pointer_of;
 use crate::origin::Origin;
+use crate::schema;
 
 const API_VERSION: &str = "tributary.dev/v1alpha1";
 
-/// Reads policies.
+/// Reads policies as admission has them.
 ///
 /// # Errors
 /// For one that `kubectl apply` would refuse for its fields, and for two of one name.
 pub fn read<'d>(documents: impl IntoIterator<Item = &'d Document>) -> Result<PolicyIndex, Error> {
-    let schema = schema();
-    let mut origins: BTreeMap<String, Origin> = BTreeMap::new();
-    let mut policies: BTreeMap<String, StoredPolicy> = BTreeMap::new();
-    for document in documents {
-        let policy = read_one(document, &schema)?;
-        let (name, origin) = (document.name().to_owned(), document.origin(""));
-        if let Some(first) = origins.insert(name.clone(), origin.clone()) {
-            return Err(Error::Twice {
-                object: document.title(),
-                first,
-                second: origin,
-            });
-        }
-        policies.insert(name, Ok(policy));
-    }
+    let policies: BTreeMap<String, StoredPolicy> = read_each(documents)?
+        .into_iter()
+        .map(|(document, policy)| (document.name().to_owned(), Ok(policy)))
+        .collect();
     Ok(PolicyIndex::compile(&policies))
 }
 
-fn read_one(document: &Document, schema: &Value) -> Result<LoggingPolicy, Error> {
+/// Reads policies, each with its document.
+///
+/// # Errors
+/// As those of [`read`].
+pub fn read_each<'d>(
+    documents: impl IntoIterator<Item = &'d Document>,
+) -> Result<Vec<(&'d Document, LoggingPolicy)>, Error> {
+    let schema = schema::of_policies();
+    let documents: Vec<&Document> = documents.into_iter().collect();
+    check_once(&documents)?;
+    documents
+        .into_iter()
+        .map(|document| Ok((document, read_one(document, &schema)?)))
+        .collect()
+}
+
+/// Checks that no two policies have one name.
+pub fn check_once(documents: &[&Document]) -> Result<(), Error> {
+    let mut origins: BTreeMap<&str, Origin> = BTreeMap::new();
+    for document in documents.iter().filter(|document| !document.name().is_empty()) {
+        let second = document.origin("");
+        if let Some(first) = origins.insert(document.name(), second.clone()) {
+            return Err(Error::Twice {
+                object: document.title(),
+                first,
+                second,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The policies among these objects.
+pub fn among(documents: &[Document]) -> Vec<&Document> {
+    let is_policy = |document: &&Document| document.group_and_kind() == ("tributary.dev", "LoggingPolicy");
+    documents.iter().filter(is_policy).collect()
+}
+
+/// What is wrong with the parts of a policy that are not its specification, which nothing can be said of then.
+///
+/// # Errors
+/// For another version of the API, and for a policy without a name.
+pub fn check_head(document: &Document) -> Result<(), Error> {
     if document.text("/apiVersion") != API_VERSION {
         let problem = format!("this version of Tributary reads {API_VERSION}");
         return Err(document.wrong("/apiVersion", &problem));
@@ -46,62 +76,16 @@ fn read_one(document: &Document, schema: &Value) -> Result<LoggingPolicy, Error>
     if document.text("/metadata/name").is_empty() {
         return Err(document.wrong("/metadata/name", "a policy needs a name; write one"));
     }
-    if let Some(unknown) = unknown_field(&document.object, schema, "") {
+    Ok(())
+}
+
+fn read_one(document: &Document, schema: &Value) -> Result<LoggingPolicy, Error> {
+    check_head(document)?;
+    if let Some(unknown) = schema::unknown_fields(&document.object, schema).first() {
         return Err(document.wrong(&unknown.pointer, &unknown.problem));
     }
     serde_path_to_error::deserialize(&document.object).map_err(|error| {
         let problem = format!("{}; `kubectl explain lp.spec` has what it may be", error.inner());
         document.wrong(&pointer_of(error.path()), &problem)
     })
-}
-
-/// The schema that the API server holds policies against.
-fn schema() -> Value {
-    let crd = serde_json::to_value(LoggingPolicy::crd()).unwrap_or_default();
-    let schema = crd.pointer("/spec/versions/0/schema/openAPIV3Schema");
-    schema.cloned().unwrap_or_default()
-}
-
-struct UnknownField {
-    pointer: String,
-    problem: String,
-}
-
-/// The first field that the schema does not know. The API server would drop it, and kubectl refuses it.
-fn unknown_field(value: &Value, schema: &Value, at: &str) -> Option<UnknownField> {
-    match value {
-        Value::Object(fields) => fields.iter().find_map(|(name, value)| {
-            let pointer = pointer(at, name);
-            // The metadata is that of every object; the schema of policies says nothing about it.
-            if ["/apiVersion", "/kind", "/metadata"].contains(&pointer.as_str()) {
-                return None;
-            }
-            match (
-                schema["properties"].as_object(),
-                schema.get("additionalProperties"),
-            ) {
-                (_, Some(inner)) => unknown_field(value, inner, &pointer),
-                (None, None) => None,
-                (Some(known), None) => match known.get(name) {
-                    Some(inner) => unknown_field(value, inner, &pointer),
-                    None => Some(UnknownField {
-                        pointer,
-                        problem: not_known(name, known.keys().map(String::as_str)),
-                    }),
-                },
-            }
-        }),
-        Value::Array(items) => items.iter().enumerate().find_map(|(index, item)| {
-            unknown_field(item, &schema["items"], &pointer(at, &index.to_string()))
-        }),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
-    }
-}
-
-fn not_known<'k>(name: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
-    if let Some(near) = did_you_mean(name, known.clone()) {
-        return format!("there is no such field; did you mean {near}?");
-    }
-    let known: Vec<&str> = known.collect();
-    format!("there is no such field; there are {}", known.join(", "))
 }

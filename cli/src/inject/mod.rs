@@ -23,7 +23,7 @@ use output::Format;
 /// The namespace of what names none.
 const DEFAULT_NAMESPACE: &str = "default";
 /// The image of this version, as the manifests have it.
-const IMAGE: &str = concat!("ghcr.io/tributary-dev/tributary:", env!("CARGO_PKG_VERSION"));
+pub const IMAGE: &str = concat!("ghcr.io/tributary-dev/tributary:", env!("CARGO_PKG_VERSION"));
 
 const DETAILS: &str = "\
 Pods are printed as admission would make them; of a Deployment, StatefulSet, DaemonSet, Job or CronJob, the pod that it makes.

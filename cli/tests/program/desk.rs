@@ -34,6 +34,9 @@ spec:
   volumes: [{name: logs, emptyDir: {}}]
 ";
 
+/// The only directory of the `PATH`.
+const PROGRAMS: &str = "bin";
+
 /// A directory of files, in which the program runs.
 pub struct Desk(TempDir);
 
@@ -52,6 +55,24 @@ impl Desk {
         desk
     }
 
+    /// Puts a script of the shell on the `PATH`.
+    pub fn script(&self, name: &str, text: &str) {
+        self.program(name, &format!("#!/bin/sh\n{text}\n"));
+    }
+
+    /// Puts a program on the `PATH`.
+    pub fn program(&self, name: &str, text: &str) {
+        std::fs::create_dir_all(self.path(PROGRAMS)).unwrap();
+        // Another process writes it: a file that this one had open might still be open in a child that another test starts, and
+        // could not be run.
+        let written = Command::new("/bin/sh")
+            .args(["-c", "printf %s \"$1\" > \"$2\" && chmod 755 \"$2\"", "sh", text])
+            .arg(self.path(PROGRAMS).join(name))
+            .status()
+            .unwrap();
+        assert!(written.success());
+    }
+
     /// A path here.
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
@@ -65,6 +86,8 @@ impl Desk {
         let mut child = Command::new(program)
             .args(arguments.split_whitespace())
             .current_dir(self.0.path())
+            // Whatever is installed on the machine of the test, only these programs are on the PATH.
+            .env("PATH", self.path(PROGRAMS))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -1,6 +1,6 @@
 //! docs/cli.md shows what the program really prints.
 //!
-//! `UPDATE_GOLDEN=1 cargo test -p tributary-cli --test inject` writes the page anew.
+//! `UPDATE_GOLDEN=1 cargo test -p tributary-cli --test program` writes the page anew.
 
 use std::fs;
 
@@ -83,7 +83,7 @@ fn the_page_shows_what_is_printed() {
             _ => {}
         }
     }
-    assert_eq!((files, consoles), (4, 3));
+    assert_eq!((files, consoles), (7, 7));
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(path, updated).unwrap();
     } else {

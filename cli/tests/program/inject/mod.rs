@@ -1,0 +1,7 @@
+//! `tributary inject`.
+
+mod cluster;
+mod errors;
+mod reading;
+mod statuses;
+mod workloads;
