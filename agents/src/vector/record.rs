@@ -92,6 +92,19 @@ for_each(details) -> |key, value| {
     {"boolValue": value}
   } else if is_float(value) {
     {"doubleValue": value}
+  } else if is_array(value) {
+    values = map_values(array(value) ?? []) -> |item| {
+      if is_string(item) {
+        {"stringValue": item}
+      } else if is_integer(item) {
+        {"intValue": item}
+      } else if is_boolean(item) {
+        {"boolValue": item}
+      } else {
+        {"stringValue": encode_json(item)}
+      }
+    }
+    {"arrayValue": {"values": values}}
   } else {
     {"stringValue": encode_json(value)}
   }
@@ -99,9 +112,11 @@ for_each(details) -> |key, value| {
     attributes = push(attributes, {"key": key, "value": typed})
   }
 }
-record = {"timeUnixNano": time, "observedTimeUnixNano": time, "attributes": attributes}
-if is_string(.message) {
-  record.body = {"stringValue": .message}
+record = {
+  "timeUnixNano": time,
+  "observedTimeUnixNano": time,
+  "body": {"stringValue": string(.message) ?? ""},
+  "attributes": attributes
 }
 if is_string(.level) {
   record.severityText = .level

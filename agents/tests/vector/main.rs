@@ -7,5 +7,6 @@ mod options;
 mod record_cases;
 mod records;
 mod settings;
+mod shapes;
 mod text;
 mod topology;

@@ -113,7 +113,7 @@ fn event(message: &str) -> Value {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn text_stays_text(text in text()) {
@@ -153,5 +153,46 @@ fn texts_that_vector_would_replace_are_refused() {
     ] {
         let error = admissible(text, "x").err().unwrap().to_string();
         assert!(error.contains(problem), "{error}");
+    }
+}
+
+#[test]
+fn addresses_that_vector_cannot_use_are_refused() {
+    let secret = json!({"name": "a", "key": "b"});
+    let cases = [
+        (
+            json!({"elasticsearch": {"url": "http://es.logging:9200/?pipeline=x"}}),
+            "has a query",
+        ),
+        (
+            json!({"http": {"url": "http://receiver.logging/a%20b"}}),
+            "contains % or {{",
+        ),
+        (
+            json!({"otlp": {"endpoint": "http://collector.logging/a%20b", "protocol": "Http"}}),
+            "contains % or {{",
+        ),
+        (
+            json!({"otlp": {"endpoint": "http://collector.logging:4317", "protocol": "Grpc"}}),
+            "sends OTLP over HTTP only",
+        ),
+        (
+            json!({"loki": {"url": "http://loki.logging:3100", "tenantId": "a%b"}}),
+            "contains % or {{",
+        ),
+        (
+            json!({"splunk": {"url": "https://splunk.logging", "tokenSecretRef": secret}, "tls": {"serverName": "x"}}),
+            "only accepts the name in the address",
+        ),
+    ];
+    for (mut output, problem) in cases {
+        output["name"] = json!("out");
+        let spec = json!({"nodeAgent": {"engine": "Vector"}, "outputs": [output]});
+        let spec: LoggingPolicySpec = serde_json::from_value(spec).unwrap();
+        let error = compile("test", &spec).unwrap_err().to_string();
+        assert!(
+            error.contains(problem) && error.starts_with("spec.outputs[0]."),
+            "{error}"
+        );
     }
 }

@@ -2,6 +2,7 @@
 //! its documentation says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 use tributary_agents::config::CONFIG_DIRECTORY;
@@ -10,6 +11,8 @@ use vrl::compiler::state::RuntimeState;
 use vrl::compiler::{Function, Program, TargetValue, TimeZone, compile};
 use vrl::diagnostic::Formatter;
 use vrl::value::Secrets;
+
+static FUNCTIONS: LazyLock<Vec<Box<dyn Function>>> = LazyLock::new(vrl::stdlib::all);
 
 /// What Vector makes of its files.
 pub struct Vector {
@@ -22,7 +25,7 @@ impl Vector {
     /// Reads an agent's files, by their names, and compiles every program and condition.
     pub fn new(texts: &BTreeMap<String, String>) -> Self {
         let document: Value = serde_saphyr::from_str(&texts["vector.yaml"]).unwrap();
-        let functions = vrl::stdlib::all();
+        let functions = &*FUNCTIONS;
         let mut programs = BTreeMap::new();
         let mut files = BTreeSet::from(["vector.yaml"]);
         for (name, transform) in document["transforms"].as_object().unwrap() {
@@ -31,12 +34,12 @@ impl Vector {
                     .strip_prefix(CONFIG_DIRECTORY)
                     .unwrap()
                     .trim_start_matches('/');
-                programs.insert(name.clone(), program(&texts[file], &functions));
+                programs.insert(name.clone(), program(&texts[file], functions));
                 files.insert(texts.get_key_value(file).unwrap().0.as_str());
             }
             for condition in ["starts_when", "ends_when", "exclude"] {
                 if let Some(source) = transform[condition].as_str() {
-                    let program = program(source, &functions);
+                    let program = program(source, functions);
                     assert!(program.final_type_info().result.is_boolean(), "{source}");
                     programs.insert(format!("{name} {condition}"), program);
                 }
