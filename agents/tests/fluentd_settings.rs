@@ -145,6 +145,7 @@ const KNOWN: &[(&str, &str, &[(&str, Form)])] = &[
             ("tls_client_cert_path", Text),
             ("tls_private_key_path", Text),
             ("tls_verify_mode", OneOf(&["none", "peer"])),
+            ("server_name", Text),
         ],
     ),
     (

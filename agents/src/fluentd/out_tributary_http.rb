@@ -21,6 +21,9 @@ module Fluent
       desc 'With this user, the secret is a password'
       config_param :username, :string, default: nil
 
+      desc 'The name that the certificate must carry'
+      config_param :server_name, :string, default: nil
+
       # A chunk whose text is another one.
       class Body < SimpleDelegator
         def initialize(chunk, text)
@@ -80,7 +83,7 @@ module Fluent
       def send_request(uri, request)
         return super unless @body == :bulk
 
-        response = @reuse_connections ? make_request_cached(uri, request) : make_request(uri, request) { |http| http.request(request) }
+        response = make_request_cached(uri, request)
         unless response.is_a?(Net::HTTPSuccess)
           message = "#{response.code} #{response.message} #{response.body.to_s[0, 1000]}"
           raise RetryableResponse, message if @retryable_response_codes.include?(response.code.to_i)
@@ -88,6 +91,24 @@ module Fluent
           raise UnrecoverableError, message
         end
         check_items(JSON.parse(response.body))
+      end
+
+      # There is one thread, and so one connection. With a name of its own, the server is still reached, and addressed, by the endpoint's.
+      def make_request_cached(uri, request)
+        return super unless @server_name
+
+        request['Host'] = "#{uri.host}:#{uri.port}"
+        @connection = connect(uri) unless @connection&.started?
+        @connection.request(request)
+      rescue StandardError
+        @connection&.finish if @connection&.started?
+        @connection = nil
+        raise
+      end
+
+      def connect(uri)
+        address = IPSocket.getaddress(uri.hostname)
+        Net::HTTP.start(@server_name, uri.port, nil, nil, nil, nil, @http_opt.merge(ipaddr: address))
       end
 
       # A batch of which something may be taken later is sent again, whole: what is there already is not made twice.

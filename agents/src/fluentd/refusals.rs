@@ -21,11 +21,14 @@ pub fn check(place: &str, output: &Output) -> Result<(), CompileError> {
     let Some(tls) = &output.tls else {
         return Ok(());
     };
-    let by_own_client = matches!(output.destination, Destination::Syslog { .. });
-    if tls.server_name.is_some() && !by_own_client {
+    let by_plugin = matches!(
+        output.destination,
+        Destination::Kafka { .. } | Destination::Forward { .. }
+    );
+    if tls.server_name.is_some() && by_plugin {
         return Err(CompileError::field(
             format!("{place}.tls.serverName"),
-            "is set, but engine Fluentd only knows the name in the address",
+            "is set, but engine Fluentd only knows the name in the address here",
             "write the certificate's name in the address, or engine: OpenTelemetryCollector",
         ));
     }

@@ -31,7 +31,12 @@ module Tributary
 
     # RFC 3339 with nanoseconds.
     def self.write(time)
-      format('%<second>s.%<nanoseconds>09dZ', second: Time.at(time[0]).utc.strftime('%Y-%m-%dT%H:%M:%S'), nanoseconds: time[1])
+      second, text = @written
+      unless second == time[0]
+        text = Time.at(time[0]).utc.strftime('%Y-%m-%dT%H:%M:%S').freeze
+        @written = [time[0], text].freeze
+      end
+      "#{text}.#{time[1].to_s.rjust(9, '0')}Z"
     end
 
     def self.now
