@@ -297,6 +297,85 @@ fn too_little_memory_is_refused() {
 }
 
 #[test]
+fn names_that_no_cloud_has_are_refused() {
+    let google = "projectId: p, clusterName: c, location: l";
+    let azure = "ruleId: dcr-0, tenantId: t, clientId: c, clientSecretRef: {name: s, key: k}";
+    let cases = [
+        (
+            "{name: a, cloudWatch: {region: r, logGroup: 'a b'}}".to_owned(),
+            "cloudWatch.logGroup",
+            "number signs",
+        ),
+        (
+            "{name: a, cloudWatch: {region: r, logGroup: g, logStream: 'a:b'}}".to_owned(),
+            "cloudWatch.logStream",
+            "number signs",
+        ),
+        (
+            "{name: a, cloudWatch: {region: r, logGroup: g, retentionDays: 2}}".to_owned(),
+            "cloudWatch.retentionDays",
+            "write one of [1, 3, 5",
+        ),
+        (
+            format!("{{name: a, googleCloudLogging: {{{google}, logName: a/b}}}}"),
+            "googleCloudLogging.logName",
+            "underscores",
+        ),
+        (
+            format!(
+                "{{name: a, googleCloudLogging: {{{google}, credentialsSecretRef: {{name: A, key: k}}}}}}"
+            ),
+            "googleCloudLogging.credentialsSecretRef",
+            "the name of a Secret",
+        ),
+        (
+            "{name: a, gcs: {bucket: abc, prefix: a/../b}}".to_owned(),
+            "gcs.prefix",
+            "such as logs/prod",
+        ),
+        (
+            "{name: a, pubSub: {projectId: 'p/q', topic: logs}}".to_owned(),
+            "pubSub.projectId",
+            "colons",
+        ),
+        (
+            format!("{{name: a, azureMonitor: {{endpoint: 'http://h', table: A_CL, {azure}}}}}"),
+            "azureMonitor.endpoint",
+            "https://",
+        ),
+        (
+            format!("{{name: a, azureMonitor: {{endpoint: 'https://h', table: Logs, {azure}}}}}"),
+            "azureMonitor.table",
+            "ends in _CL",
+        ),
+    ];
+    let cases: Vec<_> = cases
+        .iter()
+        .map(|(output, field, remedy)| (output.as_str(), *field, *remedy))
+        .collect();
+    refuses("Vector", &cases);
+}
+
+#[test]
+fn one_collector_has_one_identity_in_google_cloud() {
+    let outputs = |keys: [&str; 2]| {
+        keys.map(|key| {
+            json!({"name": key.to_owned() + "1", "googleCloudLogging": {
+                "projectId": "p", "clusterName": "c", "location": "l", "credentialsSecretRef": {"name": "google", "key": key},
+            }})
+        })
+    };
+    let mut different = outputs(["a", "b"]);
+    let policy = |outputs: &[Value]| json!({"nodeAgent": {}, "outputs": outputs});
+    let message = error(policy(&different)).to_string();
+    let field = "spec.outputs[1].googleCloudLogging.credentialsSecretRef";
+    assert!(message.starts_with(field), "{message}");
+    different[1]["googleCloudLogging"]["credentialsSecretRef"]["key"] = json!("a");
+    let same: LoggingPolicySpec = serde_json::from_value(policy(&different)).unwrap();
+    assert_eq!(compile("test", &same).unwrap().secrets().len(), 1);
+}
+
+#[test]
 fn one_agent_has_one_identity_in_aws() {
     let s3 = |name: &str, key: &str| {
         let secret = |key: &str| json!({"name": "aws", "key": key});

@@ -60,8 +60,18 @@ fn outputs_that_a_pod_cannot_serve_are_refused() {
         "loki": {"url": "https://l"},
         "tls": {"caSecretRef": {"name": "ca", "key": "ca.crt"}},
     }]);
+    let google = json!([{
+        "name": "a",
+        "googleCloudLogging": {"projectId": "p", "clusterName": "c", "location": "l"},
+    }]);
     for (sidecar, outputs, field, remedy) in [
         (json!({}), &file, "spec.outputs[0].file", "another output"),
+        (
+            json!({}),
+            &google,
+            "spec.outputs[0].googleCloudLogging",
+            "another output",
+        ),
         (
             json!({"engine": "FluentBit"}),
             &authority,

@@ -88,37 +88,65 @@ fn spec(engine: &str, texts: &[String]) -> LoggingPolicySpec {
     .unwrap()
 }
 
-/// What an engine gets of a policy with the texts where a destination of its own has names.
-fn destinations(engine: &str, texts: &[String]) -> Result<Value, CompileError> {
+/// A policy with the texts where a destination of an engine's own has names, and the name of the engine's file.
+fn destinations(destination: &str, texts: &[String]) -> (LoggingPolicySpec, &'static str) {
     let secret = json!({"name": "a", "key": "b"});
-    let (destination, settings, name) = match engine {
-        "FluentBit" => (
-            "datadog",
+    let fluent_bit = ("FluentBit", "fluent-bit.yaml");
+    let collector = ("OpenTelemetryCollector", "otelcol.yaml");
+    let ((engine, file), field, settings) = match destination {
+        "datadog" => (
+            fluent_bit,
+            destination,
             json!({"site": texts[0], "service": texts[1], "source": texts[2], "apiKeySecretRef": secret}),
-            "fluent-bit.yaml",
+        ),
+        "cloudWatch of FluentBit" => (
+            fluent_bit,
+            "cloudWatch",
+            json!({"region": texts[0], "logGroup": texts[1], "logStream": texts[2]}),
+        ),
+        "cloudWatch" => (
+            collector,
+            destination,
+            json!({"region": texts[0], "logGroup": texts[1], "logStream": texts[2]}),
+        ),
+        "googleCloudLogging" => (
+            collector,
+            destination,
+            json!({"projectId": texts[0], "logName": texts[1], "clusterName": texts[2], "location": "a"}),
         ),
         _ => (
+            collector,
             "s3",
             json!({"bucket": texts[0], "region": texts[1], "prefix": texts[2]}),
-            "otelcol.yaml",
         ),
     };
-    let outputs = json!([{"name": "a", destination: settings}]);
+    let outputs = json!([{"name": "a", field: settings}]);
     let spec = json!({"nodeAgent": {"engine": engine}, "outputs": outputs});
-    let config = render(&compile("test", &serde_json::from_value(spec).unwrap())?)?;
-    Ok(serde_saphyr::from_str(&config.files[name]).unwrap())
+    (serde_json::from_value(spec).unwrap(), file)
 }
 
-/// The document with those of the texts that a policy may hold, and they.
-fn named(engine: &str, texts: Vec<String>) -> (Value, Vec<String>) {
-    let mut admissible = vec!["a".to_owned(); 3];
-    for (at, text) in texts.into_iter().enumerate() {
-        let before = std::mem::replace(&mut admissible[at], text);
-        if destinations(engine, &admissible).is_err() {
+/// The document with those of the texts that a policy may hold, and they; it has the shape of any other.
+fn named(destination: &str, texts: &[String]) -> (Value, Vec<String>) {
+    let document = |texts: &[String]| -> Value {
+        let (spec, file) = destinations(destination, texts);
+        let config = render(&compile("test", &spec).unwrap()).unwrap();
+        serde_saphyr::from_str(&config.files[file]).unwrap()
+    };
+    let plain = vec!["a".to_owned(); 3];
+    let mut admissible = plain.clone();
+    for (at, text) in texts.iter().enumerate() {
+        let before = std::mem::replace(&mut admissible[at], text.clone());
+        if compile("test", &destinations(destination, &admissible).0).is_err() {
             admissible[at] = before;
         }
     }
-    (destinations(engine, &admissible).unwrap(), admissible)
+    let named = document(&admissible);
+    assert_eq!(
+        shape(&named),
+        shape(&document(&plain)),
+        "{destination}: {admissible:?}"
+    );
+    (named, admissible)
 }
 
 fn file(engine: &str, name: &str, texts: &[String]) -> Result<Value, CompileError> {
@@ -240,20 +268,31 @@ proptest! {
     }
 
     #[test]
-    fn names_of_destinations_stay_names(texts in prop::collection::vec(prop_oneof![text(), "[A-Za-z0-9:._=/-]{1,20}"], 3)) {
-        let plain = ["a", "a", "a"].map(str::to_owned);
-        let (document, names) = named("FluentBit", texts.clone());
-        prop_assert_eq!(shape(&document), shape(&destinations("FluentBit", &plain).unwrap()));
-        let datadog = &document["pipeline"]["outputs"][0];
-        prop_assert_eq!(&datadog["host"], &json!(format!("http-intake.logs.{}", names[0])));
-        prop_assert_eq!(&datadog["dd_service"], &json!(names[1]));
-        prop_assert_eq!(&datadog["dd_source"], &json!(names[2]));
-
-        let (document, names) = named("OpenTelemetryCollector", texts);
-        prop_assert_eq!(shape(&document), shape(&destinations("OpenTelemetryCollector", &plain).unwrap()));
-        let uploader = &document["exporters"]["awss3/a"]["s3uploader"];
-        prop_assert_eq!(unescape(&uploader["s3_bucket"]), names[0].clone());
-        prop_assert_eq!(unescape(&uploader["region"]), names[1].clone());
-        prop_assert_eq!(unescape(&uploader["s3_prefix"]), names[2].clone());
+    fn names_of_destinations_stay_names(
+        destination in prop::sample::select(vec!["datadog", "cloudWatch of FluentBit", "s3", "cloudWatch", "googleCloudLogging"]),
+        texts in prop::collection::vec(prop_oneof![text(), "[A-Za-z0-9:._=/-]{1,20}"], 3),
+    ) {
+        let (document, names) = named(destination, &texts);
+        let fluent_bit = |keys: [&str; 3]| keys.map(|key| document["pipeline"]["outputs"][0][key].as_str().unwrap().to_owned());
+        let collector = |section: &Value, keys: [&str; 3]| keys.map(|key| unescape(&section[key]));
+        let exporters = &document["exporters"];
+        let written = match destination {
+            "datadog" => fluent_bit(["host", "dd_service", "dd_source"]),
+            "cloudWatch of FluentBit" => fluent_bit(["region", "log_group_name", "log_stream_name"]),
+            "s3" => collector(&exporters["awss3/a"]["s3uploader"], ["s3_bucket", "region", "s3_prefix"]),
+            "cloudWatch" => collector(&exporters["awscloudwatchlogs/a"], ["region", "log_group_name", "log_stream_name"]),
+            _ => {
+                let groups = document["processors"]["transform/a"]["log_statements"].as_array().unwrap();
+                let statements = groups.iter().flat_map(|group| group["statements"].as_array().unwrap());
+                let literals: Vec<_> = statements.flat_map(|statement| literals(&unescape(statement))).collect();
+                ["gcp.project_id", "gcp.log_name", "k8s.cluster.name"].map(|attribute| {
+                    let at = literals.iter().position(|literal| literal == attribute).unwrap();
+                    literals[at + 1].clone()
+                })
+            }
+        };
+        let [first, second, third] = written;
+        prop_assert_eq!(first.trim_start_matches("http-intake.logs."), names[0].as_str());
+        prop_assert_eq!([&second, &third], [&names[1], &names[2]]);
     }
 }
