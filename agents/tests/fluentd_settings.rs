@@ -279,6 +279,15 @@ fn configs() -> Vec<(String, AgentConfig)> {
 }
 
 fn check_settings(case: &str, section: &Section) {
+    let chunks = section.sections.iter().find(|inner| inner.name == "buffer");
+    if let Some(chunks) = chunks {
+        let expected = match section.get("@type") {
+            "forward" => "tag",
+            "s3" | "gcs" => "time",
+            _ => "[]",
+        };
+        assert_eq!(chunks.argument, expected, "{case}");
+    }
     let kind = section.settings.get("@type").map_or("", String::as_str);
     if section.name == "label" || section.name.is_empty() {
         return;

@@ -4,14 +4,19 @@ use tributary_crds::output::WhenFull;
 
 use super::config::Section;
 use crate::config::STATE_DIRECTORY;
-use crate::pipeline::Output;
+use crate::pipeline::{Destination, Output};
 
 /// The largest batch, which the longest record fits into, even as JSON in which every character is an escape.
 const CHUNK: &str = "4m";
 
 /// The buffer of an output. A chunk is sent after a second.
 pub fn section(output: &Output) -> Section {
-    on_disk(output).argument("[]").set("flush_interval", "1s")
+    let keys = match output.destination {
+        // It refuses to go without, although all records have the same tag.
+        Destination::Forward { .. } => "tag",
+        _ => "[]",
+    };
+    on_disk(output).argument(keys).set("flush_interval", "1s")
 }
 
 /// The buffer of an output that writes objects: one for each hour of records, when there is enough, or after half a minute.
