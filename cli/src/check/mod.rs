@@ -206,7 +206,16 @@ impl Asked<'_> {
             };
             said.outcome = outcome;
             said.message = message;
-            policy.problems.extend(findings);
+            for finding in findings {
+                // Both agents of a policy may have the same outputs.
+                if !policy
+                    .problems
+                    .iter()
+                    .any(|known| known.message == finding.message)
+                {
+                    policy.problems.push(finding);
+                }
+            }
         }
         policy.validators.push(said);
         Ok(())
