@@ -113,6 +113,7 @@ fn containers(pipeline: &Pipeline) -> Value {
         "rotate_wait_secs": HOLD_DELETED,
         "max_line_bytes": LONGEST_PIECE,
         "max_read_bytes": TURN,
+        // One container that writes much must not keep the others waiting.
         "oldest_first": false,
         // It would join pieces of stdout and stderr that alternate in a file to each other; see `pieces`.
         "auto_partial_merge": false,

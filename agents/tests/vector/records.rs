@@ -6,7 +6,7 @@ use tributary_crds::LoggingPolicySpec;
 use tributary_crds::engine::Engine;
 
 use crate::record_cases;
-use crate::topology::Vector;
+use crate::topology::{self, Vector};
 
 fn vector(spec: &Value) -> Vector {
     let spec: LoggingPolicySpec = serde_json::from_value(spec.clone()).unwrap();
@@ -103,6 +103,27 @@ fn a_line_of_a_container_becomes_a_record() {
         },
     });
     assert_eq!(record, expected);
+}
+
+#[test]
+fn time_and_node_are_what_the_runtime_and_kubernetes_say() {
+    let spec = json!({"nodeAgent": {"engine": "Vector"}, "outputs": [stdout()]});
+    let spec: LoggingPolicySpec = serde_json::from_value(spec).unwrap();
+    let files = render(&compile("test", &spec).unwrap()).unwrap().files;
+    // The event's time is no text, and of the variables that a test has, this one stands for the node's name.
+    let source = [
+        "if true { .timestamp = parse_timestamp(.timestamp, \"%+\") ?? null }\n",
+        &files["container-records.vrl"].replace("K8S_NODE_NAME", "CARGO_PKG_NAME"),
+    ]
+    .concat();
+    let program = topology::program(&source, &vrl::stdlib::all());
+    let record = topology::run(&program, line("hello", "stdout", false)).unwrap();
+    assert_eq!(record["time"], "2026-01-02T03:04:05.678901234Z");
+    assert_eq!(record["kubernetes"]["host"], env!("CARGO_PKG_NAME"));
+    let mut whole_second = line("hello", "stdout", false);
+    whole_second["timestamp"] = json!("2026-01-02T05:04:05+02:00");
+    let record = topology::run(&program, whole_second).unwrap();
+    assert_eq!(record["time"], "2026-01-02T03:04:05.000000000Z");
 }
 
 #[test]
