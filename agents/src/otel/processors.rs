@@ -62,12 +62,11 @@ pub fn drop_where(conditions: &[String]) -> Value {
 }
 
 /// The groups of the path of a log, and what the semantic conventions call them.
-const IDENTITY: [(&str, &str); 5] = [
+const IDENTITY: [(&str, &str); 4] = [
     ("namespace", "k8s.namespace.name"),
     ("pod", "k8s.pod.name"),
     ("uid", "k8s.pod.uid"),
     ("container", "k8s.container.name"),
-    ("restarts", "k8s.container.restart_count"),
 ];
 
 /// Gives what the receiver read from the path its proper name, and names the node. See also [`standard_record`].

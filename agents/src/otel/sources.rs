@@ -10,9 +10,13 @@ use crate::pipeline::Pipeline;
 
 /// `/var/log/pods/NAMESPACE_POD_UID/CONTAINER/RESTARTS.log`, which identifies a container whatever its lines say.
 /// `processors::identify` gives the groups their proper names, which have dots.
-const PATH: &str = "/(?P<namespace>[^/_]+)_(?P<pod>[^/_]+)_(?P<uid>[^/_]+)/(?P<container>[^/]+)/(?P<restarts>\\d+)\\.log[^/]*$";
+const PATH: &str =
+    "/(?P<namespace>[^/_]+)_(?P<pod>[^/_]+)_(?P<uid>[^/_]+)/(?P<container>[^/]+)/\\d+\\.log[^/]*$";
 /// A line as containerd and CRI-O write it: time, stream, tags, text.
 const LINE: &str = "^(?P<time>[^ ]+) (?P<stream>stdout|stderr) (?P<logtag>[^ ]*) ?(?P<log>(?s:.*))$";
+/// A message ends with the piece that makes it longer than this. Pieces have 16 KiB, so that none is longer than `LONGEST_MESSAGE`, which
+/// is also the most that Loki takes when nobody has told it otherwise.
+const MOST_JOINED: &str = "240KiB";
 const IS_PARSED: &str = "attributes.logtag != nil";
 /// How a line begins that docker has written, for cri-dockerd: a JSON object. A line of the other runtimes begins with a time.
 const IS_JSON: &str = "body startsWith \"{\\\"log\\\":\"";
@@ -106,7 +110,7 @@ fn operators(pipeline: &Pipeline) -> Vec<Value> {
             "source_identifier": "attributes.piece",
             "max_batch_size": 0,
             "max_unmatched_batch_size": 0,
-            "max_log_size": super::LONGEST_MESSAGE,
+            "max_log_size": MOST_JOINED,
             "if": IS_PARSED,
         }),
     ];
