@@ -51,7 +51,7 @@ pub async fn set(
     set: &Set,
 ) -> anyhow::Result<Vec<Row>> {
     let node = Node::new(kubernetes).await?;
-    let program = program(backends, engine, set)?;
+    let program = program(backends, engine, set).await?;
     let mut targets = Vec::new();
     for log in &set.logs {
         targets.push(target(kubernetes, &node, set, log).await?);
@@ -71,11 +71,11 @@ pub async fn set(
     Ok(rows.collect())
 }
 
-fn program(backends: &Backends, engine: &Engine, set: &Set) -> anyhow::Result<Program> {
+async fn program(backends: &Backends, engine: &Engine, set: &Set) -> anyhow::Result<Program> {
     let mut spec = set.spec.clone();
     let agent = spec.entry("nodeAgent").or_insert_with(|| json!({}));
     agent["engine"] = json!(engine.engine.as_str());
-    spec.insert("outputs".to_owned(), backends.outputs(set));
+    spec.insert("outputs".to_owned(), backends.outputs(set).await?);
     let spec: LoggingPolicySpec = serde_json::from_value(Value::Object(spec)).context("reading spec")?;
     let pipeline = tributary_agents::compile("records", &spec)?;
     Ok(Program {
