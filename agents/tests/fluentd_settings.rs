@@ -35,8 +35,11 @@ enum Form {
 
 use Form::{Bool, List, Map, Number, OneOf, Size, Text, Time};
 
-/// A section's name and type, and its settings, from the sources of Fluentd 1.19.3 and of the plugins in its images.
-const KNOWN: &[(&str, &str, &[(&str, Form)])] = &[
+/// A section's name and type, and its settings.
+type Known = (&'static str, &'static str, &'static [(&'static str, Form)]);
+
+/// Everything that is written, from the sources of Fluentd 1.19.3 and of the plugins in its images.
+const KNOWN: &[Known] = &[
     (
         "system",
         "",
@@ -174,7 +177,7 @@ const KNOWN: &[(&str, &str, &[(&str, Form)])] = &[
             ("connect_timeout", Time),
             ("transport", OneOf(&["tls"])),
             ("tls_insecure_mode", Bool),
-            ("tls_cert_path", List),
+            ("tls_ca_cert_path", List),
             ("tls_client_cert_path", Text),
             ("tls_client_private_key_path", Text),
         ],

@@ -165,7 +165,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn literals_are_read_back(text in r#"[^\x00-\x1f\x7f-\x9f]{0,20}"#) {
+        fn literals_are_read_back(text in r"[^\x00-\x1f\x7f-\x9f]{0,20}") {
             let literal = literal(&text).unwrap();
             proptest::prop_assert_eq!(read(&literal), Some(text));
         }

@@ -202,7 +202,7 @@ fn forward(pipeline: &Pipeline, output: &Output, host: &str, port: u16) -> Secti
             .set("transport", "tls")
             .set("tls_insecure_mode", tls.insecure_skip_verify.to_string())
             .set_some(
-                "tls_cert_path",
+                "tls_ca_cert_path",
                 authority(Some(tls)).map(|path| json!([path]).to_string()),
             );
         if let Some(client) = &tls.client {
