@@ -36,6 +36,8 @@ pub struct Options {
     pub strip: Option<PathBuf>,
     /// Whether to have the kernel tell what happens, where it does.
     pub inotify: bool,
+    /// Whether to give back the disk space of what was printed.
+    pub reclaim: bool,
 }
 
 /// What the command line asks for.
@@ -103,6 +105,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
         format: Format::Raw,
         strip: None,
         inotify: true,
+        reclaim: false,
     };
     let mut format = FormatOptions::default();
     let mut only_paths = false;
@@ -125,6 +128,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
             b"--help" | b"-h" => return flag("--help", attached.as_deref(), Command::Help),
             b"--version" | b"-V" => return flag("--version", attached.as_deref(), Command::Version),
             b"--no-inotify" => options.inotify = flag("--no-inotify", attached.as_deref(), false)?,
+            b"--reclaim" => options.reclaim = flag("--reclaim", attached.as_deref(), true)?,
             b"--prefix" => format.prefix = flag("--prefix", attached.as_deref(), true)?,
             b"--checkpoint" => options.checkpoint = Some(PathBuf::from(value(CHECKPOINT)?)),
             b"--existing" => options.existing = parse_existing(&value(EXISTING)?)?,
@@ -138,6 +142,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
         }
     }
     options.format = format.format()?;
+    if options.reclaim && options.checkpoint.is_none() {
+        return Err(UsageError::ReclaimWithoutCheckpoint);
+    }
     check_patterns(&options.patterns)?;
     Ok(Command::Follow(options))
 }
@@ -319,7 +326,7 @@ mod tests {
 
     #[test]
     fn every_mistake_says_what_to_write_instead() {
-        let mistakes: [(&[&str], &str); 24] = [
+        let mistakes: [(&[&str], &str); 25] = [
             (&[], "`tributary-streamer /var/log/app.log`"),
             (&[""], "`tributary-streamer /var/log/app.log`"),
             (&["-F", "/a"], "`-- -F`"),
@@ -333,6 +340,7 @@ mod tests {
             (&["--grace", "-1", "/a"], "`--grace 25`"),
             (&["--help=me"], "write `--help`"),
             (&["--prefix=yes", "/a"], "write `--prefix`"),
+            (&["--reclaim", "/a"], "`--checkpoint /var/lib/streamer`"),
             (&["--no-inotify=1", "/a"], "write `--no-inotify`"),
             (&["--format=xml", "/a"], "`--format raw` or `--format json`"),
             (&["--strip=tributary", "/a"], "`--strip /tributary`"),
@@ -377,7 +385,7 @@ mod tests {
             let unknown = UsageError::UnknownOption(String::new()).to_string();
             assert!(unknown.contains(option), "{option} is missing in {unknown}");
         }
-        for flag in ["--prefix", "--no-inotify", "--help", "--version"] {
+        for flag in ["--prefix", "--no-inotify", "--reclaim", "--help", "--version"] {
             assert!(HELP.contains(flag), "{flag} is missing");
         }
     }

@@ -132,6 +132,11 @@ impl Checkpoint {
         self.overwrite(at, &format_slot(record), now, reporter);
     }
 
+    /// Puts all positions on the disk itself. Returns whether the one in `slot` is there now.
+    pub fn sync_position(&self, slot: Option<usize>) -> bool {
+        slot.is_some() && self.file.as_ref().is_some_and(|file| file.sync_data().is_ok())
+    }
+
     /// Frees `slot`: its file is gone.
     pub fn release(&mut self, slot: Option<usize>, now: Instant, reporter: &mut Reporter) {
         let Some(at) = slot.filter(|&at| at < self.slots.len()) else {

@@ -50,7 +50,8 @@ fn follow_until_stopped<W: Write>(
 ) -> Result<(), OutputError> {
     let mut looked = Instant::now();
     let mut look_now = true;
-    let mut last_byte: Option<Instant> = None;
+    // At the start more than once a second: a file that comes first may be rotated soon.
+    let mut last_byte = looked;
     // Whether only the clock said to look, although events are relied on for all that may come.
     let mut unprompted = false;
     while !signals.is_stop_requested() {
@@ -64,7 +65,7 @@ fn follow_until_stopped<W: Write>(
             look_now = watcher.watch(tailer.directories(), tailer.open_files());
         }
         if tailer.round(now)? {
-            last_byte = Some(now);
+            last_byte = now;
             if unprompted && !watcher.drain() {
                 watcher.note_miss();
             }
@@ -75,7 +76,7 @@ fn follow_until_stopped<W: Write>(
             continue;
         }
         let is_waiting = tailer.is_waiting(now);
-        let between = time_between_looks(watcher.is_reliable(), is_waiting, last_byte.map(|at| now - at));
+        let between = time_between_looks(watcher.is_reliable(), is_waiting, now - last_byte);
         let left = (looked + between).saturating_duration_since(Instant::now());
         let woken = signals.wait(left, watcher.descriptor());
         unprompted = woken == Woken::ByTime && !is_waiting && watcher.is_reliable();
@@ -90,14 +91,12 @@ fn follow_until_stopped<W: Write>(
 }
 
 /// How long to wait for an event before looking without one. `silent` is the time since the last byte.
-fn time_between_looks(is_reliable: bool, is_waiting: bool, silent: Option<Duration>) -> Duration {
-    match silent {
-        _ if is_reliable && !is_waiting => IDLE,
-        _ if is_reliable => WAITING,
-        Some(silent) if silent < ACTIVE => BUSY,
-        Some(silent) if silent < SETTLED => WAITING,
-        _ if is_waiting => WAITING,
-        Some(_) | None => IDLE,
+fn time_between_looks(is_reliable: bool, is_waiting: bool, silent: Duration) -> Duration {
+    match (is_reliable, is_waiting) {
+        (true, false) => IDLE,
+        (false, _) if silent < ACTIVE => BUSY,
+        (false, false) if silent >= SETTLED => IDLE,
+        (true | false, _) => WAITING,
     }
 }
 
@@ -128,16 +127,14 @@ mod tests {
 
     #[test]
     fn an_idle_streamer_wakes_once_a_second_and_a_busy_one_ten_times_at_most() {
-        let silent = |seconds| Some(Duration::from_secs(seconds));
+        let silent = Duration::from_secs;
         for (is_reliable, is_waiting, silent, between) in [
             (true, false, silent(0), IDLE),
-            (true, false, None, IDLE),
             (true, true, silent(0), WAITING),
             (false, false, silent(0), BUSY),
             (false, false, silent(5), WAITING),
             (false, false, silent(40), IDLE),
             (false, true, silent(40), WAITING),
-            (false, false, None, IDLE),
         ] {
             assert_eq!(
                 time_between_looks(is_reliable, is_waiting, silent),

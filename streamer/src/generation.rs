@@ -154,6 +154,12 @@ pub struct Generation {
     pub quiet_since: Option<Instant>,
     /// When bytes of it were written out last.
     pub last_byte: Instant,
+    /// Up to where its disk space was given back.
+    pub reclaimed: u64,
+    /// Of which generation, still there, it is a copy that may be growing yet.
+    pub copy_of: Option<GenerationId>,
+    /// The largest size that a look has seen.
+    pub seen: u64,
     /// Whether rotated files were looked for since its first byte was seen. Before that, a truncation leaves no trace in it.
     pub begun: bool,
     /// Leading zero bytes are passed over: a writer that did not open for appending goes on at its old offset after a
@@ -188,6 +194,9 @@ impl Generation {
             awaited: None,
             quiet_since: None,
             last_byte: now,
+            reclaimed: 0,
+            copy_of: None,
+            seen: 0,
             begun: position.offset > 0,
             skip_hole: false,
         }
@@ -261,14 +270,20 @@ impl Generation {
         }
     }
 
+    /// Whether the checkpoint keeps its position: that of a copy goes with the position of its original.
+    pub fn is_kept(&self) -> bool {
+        self.copy_of.is_none()
+    }
+
+    /// The size of an open file; of a closed one, nothing.
+    pub fn size(&self) -> u64 {
+        let metadata = self.file.as_ref().and_then(|file| file.metadata().ok());
+        metadata.map_or(0, |metadata| metadata.size())
+    }
+
     /// Bytes after the offset; none in a closed file.
     pub fn unread(&self) -> u64 {
-        let size = self
-            .file
-            .as_ref()
-            .and_then(|file| file.metadata().ok())
-            .map_or(0, |metadata| metadata.size());
-        size.saturating_sub(self.position.offset)
+        self.size().saturating_sub(self.position.offset)
     }
 
     /// Whether the open file has no name any more and nothing that was not read.
@@ -301,6 +316,8 @@ impl Generation {
         self.line_since = None;
         self.quiet_since = None;
         self.last_byte = now;
+        self.reclaimed = 0;
+        self.seen = 0;
         self.begun = false;
         self.skip_hole = true;
     }

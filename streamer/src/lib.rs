@@ -5,6 +5,7 @@
 
 pub mod arguments;
 pub mod checkpoint;
+pub mod compressed;
 pub mod cut;
 pub mod encoder;
 pub mod follow;
@@ -18,6 +19,7 @@ pub mod multiline;
 pub mod opening;
 pub mod output;
 mod reading;
+mod reclaim;
 pub mod report;
 mod rotation;
 pub mod siblings;

@@ -1,13 +1,18 @@
 //! One name that is followed, and the files that were behind it, oldest first.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::checkpoint::Record;
+use crate::compressed::modulo;
 use crate::generation::{Generation, GenerationId};
 use crate::identity::{FileKey, hash};
 use crate::report::Trouble;
 use crate::status::{Status, Tally};
+
+/// How many files that are gone are remembered by their size: more than rotations keep between two looks.
+const READ_SIZES: usize = 64;
 
 /// A followed name and its generations.
 #[derive(Debug)]
@@ -28,6 +33,12 @@ pub struct Lineage {
     pub generations: Vec<Generation>,
     /// Whether to look for rotated files once more: one that is renamed during a look can be missed by it.
     pub look_again: bool,
+    /// Compressed rotated files of which it is known whether they were read.
+    pub compressed: BTreeSet<FileKey>,
+    /// Sizes of files that were read and are gone, as a gzip file tells them; the latest few.
+    pub read_sizes: VecDeque<u32>,
+    /// Whether giving back disk space has failed.
+    pub is_unreclaimable: bool,
     /// What became of it so far.
     pub tally: Tally,
     /// What is wrong with the name.
@@ -50,6 +61,9 @@ impl Lineage {
             directory: None,
             generations: Vec::new(),
             look_again: false,
+            compressed: BTreeSet::new(),
+            read_sizes: VecDeque::new(),
+            is_unreclaimable: false,
             tally: Tally::default(),
             trouble: Trouble::default(),
             unreadable: Trouble::default(),
@@ -65,6 +79,19 @@ impl Lineage {
     /// Where the generation `id` is now.
     pub fn place_of(&self, id: GenerationId) -> Option<usize> {
         self.generations.iter().position(|generation| generation.id == id)
+    }
+
+    /// Notes that a file is gone of which `size` bytes were read.
+    pub fn note_read(&mut self, size: u64) {
+        self.read_sizes.truncate(READ_SIZES - 1);
+        self.read_sizes.push_front(modulo(size));
+    }
+
+    /// Whether a file of this size was read here, gone or not.
+    pub fn has_read(&self, size: u32) -> bool {
+        let here =
+            |generation: &Generation| modulo(generation.size().max(generation.position.offset)) == size;
+        self.read_sizes.contains(&size) || self.generations.iter().any(here)
     }
 
     /// Where it stands.

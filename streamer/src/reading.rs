@@ -306,6 +306,7 @@ impl<W: Write> Tailer<W> {
         generation.advance(&self.buffer, taken.bytes, step.now);
         self.lineages[step.lineage].tally.bytes += taken.bytes as u64;
         self.save(step.lineage, step.place, step.now);
+        self.reclaim_printed(step.lineage, step.place);
         Ok(Progress::Read(taken.bytes))
     }
 }

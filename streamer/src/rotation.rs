@@ -1,5 +1,6 @@
 //! What happened between two looks: truncated files and their copies, rotated files that were never seen under their own name.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
@@ -7,12 +8,13 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::checkpoint::Record;
+use crate::compressed::Compressed;
 use crate::generation::{Generation, GenerationId, Position};
 use crate::identity::FileKey;
 use crate::lineage::Lineage;
 use crate::opening::open_regular;
 use crate::report::{Escaped, Severity};
-use crate::siblings::{self, Sibling};
+use crate::siblings::{self, Rotated, Sibling};
 use crate::tail::Tailer;
 
 /// A generation just before it was truncated.
@@ -33,6 +35,10 @@ enum Kind {
     Unread,
     /// All that it holds is history, or read from the file of which it is a copy.
     Finished(Position),
+    /// All that it holds was read from this generation, of which it is a copy so far.
+    Copy(GenerationId, Position),
+    /// A copy of what is to be read from a file that is there itself: the truncation of that decides.
+    NotYet,
     /// Not a rotated file, as far as anybody can tell.
     NotOurs,
 }
@@ -47,6 +53,8 @@ impl<W: Write> Tailer<W> {
             return false;
         };
         let in_use = self.is_current(key);
+        let original = self.lineages[lineage].generations[place].copy_of;
+        let is_still_copied = original.is_some_and(|id| self.lineages[lineage].place_of(id).is_some());
         let generation = &mut self.lineages[lineage].generations[place];
         let empty = file.metadata().is_ok_and(|metadata| metadata.size() == 0);
         let same = (generation.position.is_telling() || empty)
@@ -56,7 +64,7 @@ impl<W: Write> Tailer<W> {
                 let grown = file
                     .metadata()
                     .is_ok_and(|metadata| metadata.size() > generation.position.offset);
-                if in_use || grown {
+                if in_use || (grown && !is_still_copied) {
                     generation.file = Some(file);
                     generation.quiet_since = None;
                     generation.last_byte = now;
@@ -98,9 +106,14 @@ impl<W: Write> Tailer<W> {
             now_is,
             position: generation.position,
         };
-        let unfinished = generation.unfinished.map_or(0, |unfinished| unfinished.length);
+        let unfinished = generation
+            .unfinished
+            .map_or(0, |unfinished| unfinished.length as u64);
+        let unread = unfinished.max(generation.seen.saturating_sub(generation.position.offset));
         generation.restart(now_is, now);
+        self.forget_copies_of(lineage, truncated.was, now);
         self.lineages[lineage].tally.rotations += 1;
+        self.lineages[lineage].note_read(truncated.position.offset);
         let copied = self.adopt_siblings(lineage, Some(truncated), now);
         let at = self.lineages[lineage]
             .place_of(now_is)
@@ -108,11 +121,11 @@ impl<W: Write> Tailer<W> {
         let rescued = &mut self.lineages[lineage].generations[at].rescued;
         if copied {
             rescued.clear();
-        } else if unfinished > 0 && rescued.is_empty() {
+        } else if unread > 0 && rescued.is_empty() {
             self.lineages[lineage].tally.losses += 1;
             let name = Escaped(self.lineages[lineage].name());
             self.reporter.say(format_args!(
-                "lost: {name} was truncated with {unfinished} bytes of an unfinished line in it, and no copy has them"
+                "lost: {name} was truncated with {unread} bytes in it that were not printed, and no copy has them"
             ));
         }
         self.save(lineage, at, now);
@@ -157,12 +170,13 @@ impl<W: Write> Tailer<W> {
         let Lineage { name, unlistable, .. } = &mut self.lineages[lineage];
         let name_said = Escaped(name);
         match siblings::scan(name) {
-            Ok(found) => {
+            Ok(Rotated { siblings, compressed }) => {
                 unlistable.clear(
                     &mut self.reporter,
                     format_args!("listing the directory of {name_said} again"),
                 );
-                Some(found)
+                self.judge_compressed(lineage, compressed);
+                Some(siblings)
             }
             // Following the name says so already.
             Err(error)
@@ -180,6 +194,33 @@ impl<W: Write> Tailer<W> {
                     )
                 });
                 None
+            }
+        }
+    }
+
+    /// Says which of the compressed files were not read before they were compressed.
+    fn judge_compressed(&mut self, lineage: usize, compressed: Vec<Compressed>) {
+        let found = &mut self.lineages[lineage];
+        let keys: BTreeSet<FileKey> = compressed.iter().map(|file| file.key).collect();
+        found.compressed.retain(|key| keys.contains(key));
+        for file in compressed {
+            // What was there before the first look is history.
+            if self.first_look {
+                found.compressed.insert(file.key);
+                continue;
+            }
+            if found.compressed.contains(&file.key) || file.is_unfinished() {
+                continue;
+            }
+            // Gone again, or not whole yet: the next look judges it.
+            let Ok(size) = file.original_size() else { continue };
+            found.compressed.insert(file.key);
+            if size > 0 && !found.has_read(size) {
+                found.tally.losses += 1;
+                self.reporter.say(format_args!(
+                    "lost: {} was compressed before all of its {size} bytes were read: compress one rotation later",
+                    Escaped(&file.path)
+                ));
             }
         }
     }
@@ -216,14 +257,18 @@ impl<W: Write> Tailer<W> {
         let Ok(kind) = kind else {
             return false;
         };
+        let copy_of = match kind {
+            Kind::Copy(original, _) => Some(original),
+            Kind::NotOurs | Kind::NotYet | Kind::Unread | Kind::ReadTo(_) | Kind::Finished(_) => None,
+        };
         let (position, file) = match kind {
-            Kind::NotOurs => return false,
+            Kind::NotOurs | Kind::NotYet => return false,
             Kind::Unread => {
                 self.lineages[lineage].tally.rotations += 1;
                 (Position::START, Some(file))
             }
             Kind::ReadTo(position) => (position, Some(file)),
-            Kind::Finished(position) => (position, None),
+            Kind::Finished(position) | Kind::Copy(_, position) => (position, None),
         };
         let is_its_copy =
             |truncated: &Truncated| file.is_some() && truncated.position == position && position.offset > 0;
@@ -231,6 +276,7 @@ impl<W: Write> Tailer<W> {
         let id = original.map_or_else(|| self.new_id(), |truncated| truncated.was);
         let mut generation = Generation::new(id, key, file, position, now);
         generation.retired = Some(now);
+        generation.copy_of = copy_of;
         let found = &mut self.lineages[lineage];
         let after = found
             .generations
@@ -272,9 +318,14 @@ impl<W: Write> Tailer<W> {
                 return Position::at_end(file, size).map(Kind::Finished);
             }
         }
-        for generation in &self.lineages[lineage].generations {
+        // The newest first: that is the one which is copied, and others may begin like it.
+        for generation in self.lineages[lineage].generations.iter().rev() {
             if is_copy(generation, file, size)? {
-                return Position::at_end(file, size).map(Kind::Finished);
+                return if size <= generation.position.offset {
+                    Position::at_end(file, size).map(|end| Kind::Copy(generation.id, end))
+                } else {
+                    Ok(Kind::NotYet)
+                };
             }
         }
         Ok(if sibling.certain {
@@ -327,6 +378,14 @@ impl<W: Write> Tailer<W> {
             }
         }
         Ok(None)
+    }
+
+    /// Forgets the copies of a generation that was truncated, so that they are judged anew: they may have grown meanwhile.
+    fn forget_copies_of(&mut self, lineage: usize, original: GenerationId, now: Instant) {
+        let is_copy = |generation: &Generation| generation.copy_of == Some(original);
+        while let Some(place) = self.lineages[lineage].generations.iter().position(is_copy) {
+            self.remove(lineage, place, now);
+        }
     }
 
     /// Forgets closed generations of which the directory has nothing any more.

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::compressed::Compressed;
 use crate::identity::FileKey;
 
 /// An older generation of a file, found beside it.
@@ -45,25 +46,44 @@ impl Tag {
     }
 }
 
-/// The regular files beside `path` that a rotation of it leaves, oldest first; compressed ones are not among them.
-pub fn scan(path: &Path) -> io::Result<Vec<Sibling>> {
+/// What a rotation leaves beside a file.
+#[derive(Debug, Default)]
+pub struct Rotated {
+    /// Files that can be read, oldest first.
+    pub siblings: Vec<Sibling>,
+    /// Files that were compressed with gzip.
+    pub compressed: Vec<Compressed>,
+}
+
+/// The regular files beside `path` that a rotation of it leaves.
+pub fn scan(path: &Path) -> io::Result<Rotated> {
     let Some(name) = path.file_name() else {
-        return Ok(Vec::new());
+        return Ok(Rotated::default());
     };
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let mut siblings = Vec::new();
+    let mut rotated = Rotated::default();
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
-        let Some(tag) = rotation_tag(name, &entry.file_name()) else {
+        let candidate = entry.file_name();
+        let original = Compressed::original(candidate.as_bytes());
+        let Some(tag) = rotation_tag(name, original.map_or(&candidate, OsStr::from_bytes)) else {
             continue;
         };
         // Gone since it was listed, or a link: a rotation leaves neither.
         let Ok(metadata) = entry.metadata() else { continue };
-        if metadata.is_file() {
-            siblings.push(Sibling {
+        if !metadata.is_file() {
+            continue;
+        }
+        if original.is_some() {
+            rotated.compressed.push(Compressed {
+                path: entry.path(),
+                key: FileKey::of(&metadata),
+            });
+        } else {
+            rotated.siblings.push(Sibling {
                 path: entry.path(),
                 key: FileKey::of(&metadata),
                 certain: tag.is_certain(),
@@ -72,8 +92,8 @@ pub fn scan(path: &Path) -> io::Result<Vec<Sibling>> {
             });
         }
     }
-    sort_oldest_first(&mut siblings);
-    Ok(siblings)
+    sort_oldest_first(&mut rotated.siblings);
+    Ok(rotated)
 }
 
 fn sort_oldest_first(siblings: &mut [Sibling]) {

@@ -14,6 +14,8 @@ pub struct Tally {
     pub bytes: u64,
     /// Times that something was lost for certain, each of which was said when it was found.
     pub losses: u64,
+    /// Bytes of disk given back.
+    pub reclaimed: u64,
 }
 
 impl Tally {
@@ -24,6 +26,7 @@ impl Tally {
             rotations: self.rotations + other.rotations,
             bytes: self.bytes + other.bytes,
             losses: self.losses + other.losses,
+            reclaimed: self.reclaimed + other.reclaimed,
         }
     }
 }
@@ -52,10 +55,11 @@ impl fmt::Display for Status<'_> {
             rotations,
             bytes,
             losses,
+            reclaimed,
         } = self.tally;
         write!(
             formatter,
-            " lag={} rotations={rotations} bytes={bytes} losses={losses}",
+            " lag={} rotations={rotations} bytes={bytes} losses={losses} reclaimed={reclaimed}",
             self.lag
         )
     }
@@ -75,11 +79,12 @@ mod tests {
                 rotations: 2,
                 bytes: 1234,
                 losses: 0,
+                reclaimed: 0,
             },
         };
         assert_eq!(
             status(Some(12)).to_string(),
-            r#"status file="/a\nb.log" offset=12 lag=7 rotations=2 bytes=1234 losses=0"#
+            r#"status file="/a\nb.log" offset=12 lag=7 rotations=2 bytes=1234 losses=0 reclaimed=0"#
         );
         assert!(status(None).to_string().contains(" offset=none lag=7 "));
     }

@@ -42,6 +42,8 @@ pub struct Tailer<W> {
     pub(crate) checkpoint: Checkpoint,
     pub(crate) reporter: Reporter,
     existing: Existing,
+    /// Whether disk space of what was printed is given back.
+    pub(crate) reclaims: bool,
     pub(crate) format: Format,
     /// Makes records of lines; `None` when bytes leave as they are.
     pub(crate) encoder: Option<Encoder>,
@@ -79,6 +81,7 @@ impl<W: Write> Tailer<W> {
             checkpoint,
             reporter,
             existing: options.existing,
+            reclaims: options.reclaim,
             encoder: Encoder::new(&options.format, options.strip.as_deref(), SystemTime::now),
             format: options.format.clone(),
             first_look: true,
@@ -159,9 +162,10 @@ impl<W: Write> Tailer<W> {
             rotations,
             bytes,
             losses,
+            reclaimed,
         } = tally;
         self.reporter.say(format_args!(
-            "status files={} lag={lag} rotations={rotations} bytes={bytes} losses={losses}",
+            "status files={} lag={lag} rotations={rotations} bytes={bytes} losses={losses} reclaimed={reclaimed}",
             self.lineages.len()
         ));
     }
@@ -258,8 +262,14 @@ impl<W: Write> Tailer<W> {
         let before = self.lineages[lineage].current;
         let found = self.resolve(lineage, before);
         let after = match found {
-            Ok(None) => before,
-            Ok(Some((file, metadata))) => {
+            Ok((None, metadata)) => {
+                let generations = &mut self.lineages[lineage].generations;
+                for generation in generations.iter_mut().filter(|one| Some(one.key) == before) {
+                    generation.seen = generation.seen.max(metadata.size());
+                }
+                before
+            }
+            Ok((Some(file), metadata)) => {
                 let key = FileKey::of(&metadata);
                 let found = &mut self.lineages[lineage];
                 found.current = Some(key);
@@ -309,21 +319,21 @@ impl<W: Write> Tailer<W> {
         found.current.is_none() || current.is_some_and(|generation| generation.position.offset == 0)
     }
 
-    /// Opens what a name leads to; `None` when that is the file it led to `before`.
+    /// What a name leads to, opened unless that is the file it led to `before`.
     fn resolve(
         &self,
         lineage: usize,
         before: Option<FileKey>,
-    ) -> Result<Option<(File, Metadata)>, OpenError> {
+    ) -> Result<(Option<File>, Metadata), OpenError> {
         let name = self.lineages[lineage].name();
         let metadata = std::fs::metadata(name)?;
         require_regular(&metadata)?;
         let key = FileKey::of(&metadata);
         let same = before == Some(key) && self.find(key, |generation| generation.file.is_some()).is_some();
         if same {
-            Ok(None)
+            Ok((None, metadata))
         } else {
-            open_regular(name).map(Some)
+            open_regular(name).map(|(file, metadata)| (Some(file), metadata))
         }
     }
 
@@ -373,7 +383,16 @@ impl<W: Write> Tailer<W> {
     /// Forgets the generation at `place`, here and in the checkpoint.
     pub(crate) fn remove(&mut self, lineage: usize, place: usize, now: Instant) {
         let generation = self.lineages[lineage].generations.remove(place);
+        self.lineages[lineage].note_read(generation.position.offset);
         self.checkpoint.release(generation.slot, now, &mut self.reporter);
+        for place in 0..self.lineages[lineage].generations.len() {
+            let copy = &mut self.lineages[lineage].generations[place];
+            if copy.copy_of == Some(generation.id) {
+                // No truncation of the original will tell any more what is new in it.
+                copy.copy_of = None;
+                self.save(lineage, place, now);
+            }
+        }
     }
 
     /// Drops names that a glob found once and that are gone, with all their files.
@@ -402,13 +421,16 @@ impl<W: Write> Tailer<W> {
             .lineages
             .iter()
             .flat_map(|lineage| (0..lineage.generations.len()).map(move |at| (lineage, at)));
-        let records: Vec<Record> = places.map(|(lineage, place)| lineage.record(place)).collect();
+        let records: Vec<Record> = places
+            .filter(|&(lineage, place)| lineage.generations[place].is_kept())
+            .map(|(lineage, place)| lineage.record(place))
+            .collect();
         if self.checkpoint.create(&records, now, &mut self.reporter) {
             let generations = self
                 .lineages
                 .iter_mut()
                 .flat_map(|lineage| lineage.generations.iter_mut());
-            for (slot, generation) in generations.enumerate() {
+            for (slot, generation) in generations.filter(|generation| generation.is_kept()).enumerate() {
                 generation.slot = Some(slot);
             }
         }
@@ -416,6 +438,9 @@ impl<W: Write> Tailer<W> {
 
     /// Keeps the position of the generation at `place`.
     pub(crate) fn save(&mut self, lineage: usize, place: usize, now: Instant) {
+        if !self.lineages[lineage].generations[place].is_kept() {
+            return;
+        }
         let record = self.lineages[lineage].record(place);
         let slot = &mut self.lineages[lineage].generations[place].slot;
         self.checkpoint.save(slot, &record, now, &mut self.reporter);

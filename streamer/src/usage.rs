@@ -34,13 +34,15 @@ Options:
                             for their stack traces, or /REGEX/ for what the first line of every record looks like
   --multiline-flush MS      milliseconds of silence after which a record counts as whole (default: 1000)
   --grace SECONDS           at most this long for reading to the end after SIGTERM (default: 25)
+  --reclaim                 with --checkpoint: give back the disk space of what was printed, for files that nobody else
+                            reads and that are not truncated in place. Their size stays, what was printed reads as zeros
   --no-inotify              look by the clock only, at most a second apart: inotify instances are few (128 a user)
   --help                    print this and exit
   --version                 print the version and exit
 
 Exit codes: 0 after SIGTERM or SIGINT, 2 command line not understood, 3 standard output closed by its reader.
 Messages go to standard error. SIGUSR1 prints one line there for each file: offset, lag (bytes not printed yet),
-rotations seen, bytes printed, losses that are certain. The same lines come at the end.
+rotations seen, bytes printed, losses that are certain, bytes of disk given back. The same lines come at the end.
 ";
 
 /// A command line that cannot be understood, and what to write instead.
@@ -61,7 +63,7 @@ pub enum UsageError {
     /// An option that does not exist.
     #[error(
         "there is no option {0:?}: the options are --checkpoint, --existing, --format, --prefix, --container, --strip, \
-         --multiline, --multiline-flush, --grace, --no-inotify, --help and --version; write `-- {0}` for a file of that name"
+         --multiline, --multiline-flush, --grace, --no-inotify, --reclaim, --help and --version; write `-- {0}` for a file of that name"
     )]
     UnknownOption(String),
     /// An option without its value.
@@ -96,6 +98,12 @@ pub enum UsageError {
         "--multiline-flush says how long a record is waited for: write which lines make one, as in `--multiline=java`"
     )]
     FlushWithoutMultiline,
+    /// A restart would print zeros.
+    #[error(
+        "--reclaim takes what was printed off the disk, and without positions a restart would print zeros in its place: write \
+         `--checkpoint /var/lib/streamer` too"
+    )]
+    ReclaimWithoutCheckpoint,
     /// Rules that mean nothing.
     #[error("--multiline: {0}")]
     Rules(#[from] RulesError),

@@ -244,6 +244,7 @@ fn start(directory: &Path, format: &Format, output: Sink) -> Tailer<Sink> {
         format: format.clone(),
         strip: Some(directory.to_path_buf()),
         inotify: false,
+        reclaim: false,
     };
     Tailer::new(&options, output, Reporter::silent())
 }

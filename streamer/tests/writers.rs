@@ -685,11 +685,12 @@ fn a_status_says_where_each_file_stands_when_asked_and_at_the_end() {
             "tributary-streamer: status file={path:?} offset={offset} lag=0 rotations=1 bytes={bytes} losses=0"
         )
     };
-    let absent =
-        format!("tributary-streamer: status file={missing:?} offset=none lag=0 rotations=0 bytes=0 losses=0");
+    let absent = format!(
+        "tributary-streamer: status file={missing:?} offset=none lag=0 rotations=0 bytes=0 losses=0 reclaimed=0"
+    );
     let all = |total: usize| {
         format!(
-            "tributary-streamer: status files=2 lag=0 rotations=1 bytes={} losses=0",
+            "tributary-streamer: status files=2 lag=0 rotations=1 bytes={} losses=0 reclaimed=0",
             bytes(total)
         )
     };
