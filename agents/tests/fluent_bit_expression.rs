@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use fluent_bit_lua::Script;
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use regex::{NoExpand, Regex};
 use serde_json::{Map, Value, json};
 use tributary_agents::expression::Expression;
@@ -106,29 +107,52 @@ proptest! {
             }
         }
     }
+}
 
-    #[test]
-    fn json_is_read_as_elsewhere(value in json_value(), broken in 0_usize..200) {
-        let parses = script(&json!([{"parse": {"format": "Json"}}]));
+fn runner() -> TestRunner {
+    TestRunner::new(ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })
+}
+
+#[test]
+fn json_is_read_as_elsewhere() {
+    let parses = script(&json!([{"parse": {"format": "Json"}}]));
+    let cases = (json_value(), 0_usize..200);
+    let outcome = runner().run(&cases, |(value, broken)| {
         let object = json!({"value": value});
         for text in [object.to_string(), serde_json::to_string_pretty(&object).unwrap()] {
             prop_assert_eq!(&run(&parses, &text)["data"], &object);
         }
         // A text that lacks a part is JSON or not to both.
-        let text: String = object.to_string().chars().enumerate().filter(|(at, _)| *at != broken).map(|(_, c)| c).collect();
+        let characters = object.to_string().chars().enumerate().collect::<Vec<_>>();
+        let text: String = characters
+            .iter()
+            .filter(|(at, _)| *at != broken)
+            .map(|(_, c)| c)
+            .collect();
         let expected = serde_json::from_str::<Value>(&text).ok().filter(Value::is_object);
         prop_assert_eq!(run(&parses, &text).get("data").cloned(), expected, "{}", text);
-    }
+        Ok(())
+    });
+    outcome.unwrap();
+}
 
-    #[test]
-    fn logfmt_that_is_written_is_read(pairs in prop::collection::btree_map("[a-z_.é]{1,5}", any::<String>(), 1..5)) {
-        let parses = script(&json!([{"parse": {"format": "Logfmt"}}, {"remove": {"fields": ["level"]}}]));
-        let words = pairs.iter().map(|(key, value)| {
-            format!("{key}=\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
-        });
+#[test]
+fn logfmt_that_is_written_is_read() {
+    let parses = script(&json!([{"parse": {"format": "Logfmt"}}, {"remove": {"fields": ["level"]}}]));
+    let cases = prop::collection::btree_map("[a-z_.é]{1,5}", any::<String>(), 1..5);
+    let outcome = runner().run(&cases, |pairs| {
+        let words = pairs
+            .iter()
+            .map(|(key, value)| format!("{key}=\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"")));
         let text = words.collect::<Vec<_>>().join(" ");
         prop_assert_eq!(&run(&parses, &text)["data"], &json!(pairs));
-    }
+        Ok(())
+    });
+    outcome.unwrap();
 }
 
 fn json_value() -> impl Strategy<Value = Value> {

@@ -1,6 +1,7 @@
 //! The expressions of a policy, each once, with the programs that are needed of it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::data;
 use super::program::{self, Direction};
@@ -48,10 +49,9 @@ impl Expressions {
             Direction::Forward => "forward",
             Direction::Reverse => "reverse",
         };
-        if !self.programs.contains_key(&(kind, number)) {
-            let cells =
-                program::program(&expression.hir(), direction).ok_or_else(|| too_large(place, expression))?;
-            self.programs.insert((kind, number), cells);
+        if let Entry::Vacant(vacant) = self.programs.entry((kind, number)) {
+            let cells = program::program(&expression.hir(), direction);
+            vacant.insert(cells.ok_or_else(|| too_large(place, expression))?);
         }
         Ok(number.to_string())
     }

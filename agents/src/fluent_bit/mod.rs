@@ -17,7 +17,7 @@ use tributary_crds::auth::SecretKeyRef;
 use tributary_crds::output::WhenFull;
 
 use crate::CompileError;
-use crate::config::{AgentConfig, CONFIG_DIRECTORY, HttpEndpoint, STATE_DIRECTORY, host_paths};
+use crate::config::{AgentConfig, CONFIG_DIRECTORY, HostPath, HttpEndpoint, STATE_DIRECTORY, host_paths};
 use crate::pipeline::{Pipeline, Tls};
 use crate::yaml;
 
@@ -40,7 +40,7 @@ pub fn render(pipeline: &Pipeline) -> Result<AgentConfig, CompileError> {
         env: BTreeMap::new(),
         secret_env,
         secret_files: authorities(pipeline),
-        host_paths: host_paths(pipeline, "fluent-bit"),
+        host_paths: directories(pipeline),
         // Its uptime page; the page called health depends on the destinations.
         health: HttpEndpoint {
             port: HTTP_PORT,
@@ -51,6 +51,27 @@ pub fn render(pipeline: &Pipeline) -> Result<AgentConfig, CompileError> {
             path: "/api/v2/metrics/prometheus".to_owned(),
         },
     })
+}
+
+/// The directories of the node that the agent sees. Those of logs are always there; directories in them need not be, and making
+/// the journal's would change where the node keeps it. The journal's reader knows which is the node's by its number.
+fn directories(pipeline: &Pipeline) -> Vec<HostPath> {
+    let mut paths = host_paths(pipeline, "fluent-bit");
+    let journal = !pipeline.sources.units.is_empty();
+    let wanted = [
+        ("logs", "/var/log", journal || !pipeline.sources.files.is_empty()),
+        ("volatile-logs", "/run/log", journal),
+        ("machine-id", "/etc/machine-id", journal),
+    ];
+    for (name, path, _) in wanted.into_iter().filter(|(_, _, wanted)| *wanted) {
+        paths.push(HostPath {
+            name: name.to_owned(),
+            host_path: path.to_owned(),
+            mount_path: path.to_owned(),
+            read_only: true,
+        });
+    }
+    paths
 }
 
 /// The Secrets that are read from files.

@@ -63,11 +63,8 @@ fn state(state: &State) -> Option<String> {
         }
         State::Look { look, next } => format!("l.{}.{}", assertion(*look)?, number(*next)),
         State::Union { alternates } => {
-            let states: String = alternates
-                .iter()
-                .map(|next| format!(".{}", number(*next)))
-                .collect();
-            format!("u{states}")
+            let states: Vec<String> = alternates.iter().map(|next| number(*next)).collect();
+            format!("u.{}", states.join("."))
         }
         State::BinaryUnion { alt1, alt2 } => format!("u.{}.{}", number(*alt1), number(*alt2)),
         State::Capture { next, slot, .. } => format!("c.{}.{}", slot.as_usize(), number(*next)),

@@ -14,7 +14,10 @@ do
   local ANYWHERE = -1
   -- So many sets of states are remembered of a program, then they are forgotten.
   local MOST_SETS = 2000
-  local END_OF_TEXT = 256
+  -- A set has the set that a byte leads to at the byte's number and 1, and after all bytes the one that the end of the text leads to.
+  local END_OF_TEXT = 257
+  local UNKNOWN = {}
+  for index = 1, END_OF_TEXT do UNKNOWN[index] = false end
 
   local function numbers(part)
     local list = {}
@@ -23,10 +26,13 @@ do
   end
 
   local function program(kind, cells)
-    local machine = {kind = kind, start = tonumber(cells[2]), names = {}, states = {}, sets = {}, count = 0}
-    for name, group in cells[3]:gmatch("([%w_]+)%.(%d+)") do machine.names[name] = tonumber(group) end
+    local machine = {kind = kind, start = tonumber(cells[2]), slots = {}, states = {}, sets = {}, count = 0, leaves = {}}
+    for name, group in cells[3]:gmatch("([%w_]+)%.(%d+)") do
+      machine.slots[2 * group] = {name = name, side = "begin"}
+      machine.slots[2 * group + 1] = {name = name, side = "finish"}
+    end
     for index, state in ipairs(data.split(cells[4], "-")) do
-      machine.states[index - 1] = {kind = state:sub(1, 1), args = numbers(state)}
+      machine.states[index - 1] = {number = index, kind = state:sub(1, 1), args = numbers(state), next = {}}
       machine.asserts = machine.asserts or state:sub(1, 1) == "l"
     end
     return machine
@@ -58,43 +64,57 @@ do
     function(before, after) return is_word(before) ~= is_word(after) end,
   }
 
-  -- Adds what a state leads to without a byte to a list of threads, the preferred first. `marks` is the last of a chain of places
-  -- where groups begin or end.
-  local function follow(states, threads, number, before, after, at, marks)
-    if threads.seen[number] then return end
-    threads.seen[number] = true
-    local kind, args = states[number].kind, states[number].args
+  -- Adds the states that read a byte, or accept, to which a state leads without one, the preferred first, each with the slots of groups
+  -- on the way to it.
+  local function follow(machine, found, number, before, after, slots)
+    if found.seen[number] then return end
+    found.seen[number] = true
+    local state = machine.states[number]
+    local kind, args = state.kind, state.args
     if kind == "u" then
-      for index = 1, #args do follow(states, threads, args[index], before, after, at, marks) end
+      for index = 1, #args do follow(machine, found, args[index], before, after, slots) end
     elseif kind == "c" then
-      follow(states, threads, args[2], before, after, at, at and {slot = args[1], at = at, earlier = marks})
+      local slot = machine.slots[args[1]]
+      follow(machine, found, args[2], before, after, slot and {slot = slot, earlier = slots} or slots)
     elseif kind == "l" then
-      if assertions[args[1]](before, after) then follow(states, threads, args[2], before, after, at, marks) end
+      if assertions[args[1]](before, after) then follow(machine, found, args[2], before, after, slots) end
     elseif kind ~= "f" then
-      threads[#threads + 1] = {kind = kind, args = args, marks = marks}
+      found[#found + 1] = {state = state, slots = slots}
     end
   end
 
-  -- Where a state that reads a byte leads to with this one.
-  local function step(args, code)
+  -- The number of the state that one that reads a byte leads to with this one; false when there is none.
+  local function step(state, code)
+    local next, args = state.next[code], state.args
+    if next ~= nil then return next end
+    next = false
     for index = 1, #args, 3 do
-      if code >= args[index] and code <= args[index + 1] then return args[index + 2] end
+      if code >= args[index] and code <= args[index + 1] then next = args[index + 2] end
     end
+    state.next[code] = next
+    return next
   end
 
-  -- All that assertions ask of the byte before.
+  -- All that assertions ask of a byte: 1 for a line feed, 2 for a part of a word, 3 for any other; 0 stands for none.
+  local CONTEXTS = {}
+  for code = 0, 255 do CONTEXTS[code] = code == 10 and 1 or is_word(code) and 2 or 3 end
+  -- A byte for each.
+  local EXAMPLES = {10, 97, 32}
+
   local function context(machine, before)
-    if before == nil or before == 10 or not machine.asserts then return machine.asserts and before end
-    return is_word(before) and 97 or 32
+    return machine.asserts and before and CONTEXTS[before] or 0
   end
 
-  -- The one table for a set of states, in the order of preference. It also remembers which set each byte leads to.
+  -- The one table for a set of states, in the order of preference, after a byte of a context. It also remembers which set each byte leads to.
   local function set_of(machine, states, before, matched)
-    local key = table.concat(states, ".") .. "/" .. tostring(before) .. (matched and "+" or "")
+    local key = table.concat(states, ".") .. "/" .. before .. (matched and "+" or "")
     local set = machine.sets[key]
     if set then return set end
     if machine.count == MOST_SETS then machine.sets, machine.count = {}, 0 end
-    set = {states = states, before = before or nil, matched = matched, dead = #states == 0}
+    set = {unpack(UNKNOWN)}
+    set.states, set.before, set.matched = states, EXAMPLES[before], matched
+    -- Where a search has to look up.
+    set.special = matched or #states == 0
     machine.sets[key], machine.count = set, machine.count + 1
     return set
   end
@@ -102,14 +122,14 @@ do
   -- The set that a byte, or the end of the text, leads to. That something has matched shows one byte later, when it is known what
   -- comes after it.
   local function advance(machine, set, code)
-    local threads, after, known = {seen = {}}, {}, {}
+    local found, after, known = {seen = {}}, {}, {}
     local anywhere, matched = false, false
     for _, number in ipairs(set.states) do
       if number == ANYWHERE then anywhere, number = true, machine.start end
-      follow(machine.states, threads, number, set.before, code)
+      follow(machine, found, number, set.before, code)
     end
-    for _, thread in ipairs(threads) do
-      if thread.kind == "m" then
+    for _, leaf in ipairs(found) do
+      if leaf.state.kind == "m" then
         matched = true
         if machine.kind == "forward" then
           -- What is less preferred does not count any more, nor what begins later.
@@ -117,7 +137,7 @@ do
           break
         end
       else
-        local next = code and step(thread.args, code)
+        local next = code and step(leaf.state, code)
         if next and not known[next] then
           known[next] = true
           after[#after + 1] = next
@@ -126,7 +146,7 @@ do
     end
     if anywhere then after[#after + 1] = ANYWHERE end
     local next = set_of(machine, after, context(machine, code), matched)
-    set[code or END_OF_TEXT] = next
+    set[code and code + 1 or END_OF_TEXT] = next
     return next
   end
 
@@ -136,12 +156,11 @@ do
     local set, found = set_of(machine, {ANYWHERE}, context(machine, before), false), nil
     for at = from, #text do
       local code = byte(text, at)
-      set = set[code] or advance(machine, set, code)
-      if set.matched then
+      set = set[code + 1] or advance(machine, set, code)
+      if set.special then
+        if not set.matched then return found end
         found = at - 1
         if any then return found end
-      elseif set.dead then
-        return found
       end
     end
     set = set[END_OF_TEXT] or advance(machine, set, nil)
@@ -153,15 +172,14 @@ do
     local set, found = set_of(machine, {machine.start}, context(machine, byte(text, to + 1)), false), nil
     for at = to, from, -1 do
       local code = byte(text, at)
-      set = set[code] or advance(machine, set, code)
-      if set.matched then
+      set = set[code + 1] or advance(machine, set, code)
+      if set.special then
+        if not set.matched then return found end
         found = at + 1
-      elseif set.dead then
-        return found
       end
     end
     local code = from > 1 and byte(text, from - 1) or nil
-    set = set[code or END_OF_TEXT] or advance(machine, set, code)
+    set = set[code and code + 1 or END_OF_TEXT] or advance(machine, set, code)
     return set.matched and from or found
   end
 
@@ -186,39 +204,78 @@ do
     return table.concat(parts)
   end
 
+  -- As follow, remembered.
+  local function leaves_of(machine, number, before, after)
+    local key = number
+    if machine.asserts then key = number * 16 + (before and CONTEXTS[before] or 0) * 4 + (after and CONTEXTS[after] or 0) end
+    local leaves = machine.leaves[key]
+    if not leaves then
+      leaves = {seen = {}}
+      follow(machine, leaves, number, before, after)
+      machine.leaves[key] = leaves
+    end
+    return leaves
+  end
+
+  -- Adds threads for all that a state leads to, but for states that a preferred thread is at. A thread is a state, and the last one of
+  -- a chain of places where groups begin or end. Returns the number of threads.
+  local function enter(threads, count, leaves, at, marks, seen)
+    for index = 1, #leaves do
+      local leaf = leaves[index]
+      if seen[leaf.state.number] ~= at then
+        seen[leaf.state.number] = at
+        local chain, slots = marks, leaf.slots
+        while slots do
+          chain, slots = {slot = slots.slot, at = at, earlier = chain}, slots.earlier
+        end
+        count = count + 1
+        threads.states[count], threads.marks[count] = leaf.state, chain
+      end
+    end
+    return count
+  end
+
   -- The chain of places of groups in the first match.
   local function marks_of(machine, text)
-    local threads, marks, matched = {seen = {}}, nil, false
+    local threads, later, count, seen = {states = {}, marks = {}}, {states = {}, marks = {}}, 0, {}
+    local best, matched = nil, false
     for at = 1, #text + 1 do
-      local before, code = at > 1 and byte(text, at - 1) or nil, byte(text, at)
-      local later = {seen = {}}
-      if not matched then follow(machine.states, threads, machine.start, before, code, at) end
-      for _, thread in ipairs(threads) do
-        if thread.kind == "m" then
-          marks, matched = thread.marks, true
+      local code, next_code = byte(text, at), byte(text, at + 1)
+      if not matched then
+        local before = at > 1 and byte(text, at - 1) or nil
+        count = enter(threads, count, leaves_of(machine, machine.start, before, code), at, nil, seen)
+      end
+      local later_count = 0
+      for index = 1, count do
+        local state, marks = threads.states[index], threads.marks[index]
+        if state.kind == "m" then
+          best, matched = marks, true
           break
         end
-        local next = code and step(thread.args, code)
-        if next then follow(machine.states, later, next, code, byte(text, at + 1), at + 1, thread.marks) end
+        local next = code and step(state, code)
+        if next then
+          later_count = enter(later, later_count, leaves_of(machine, next, code, next_code), at + 1, marks, seen)
+        end
       end
-      threads = later
-      if matched and #threads == 0 then break end
+      threads, later, count = later, threads, later_count
+      if matched and count == 0 then break end
     end
-    return marks
+    return best
   end
 
   -- What the named groups of the first match hold, without those that found nothing; nil when there is no match.
   function expression.groups(number, text)
     if not expression.matches(number, text) then return nil end
-    local machine, slots, object = forward[number], {}, {}
-    local mark = marks_of(machine, text)
+    local groups, object = {}, {}
+    local mark = marks_of(forward[number], text)
     while mark do
-      slots[mark.slot] = slots[mark.slot] or mark.at
+      local group = groups[mark.slot.name] or {}
+      groups[mark.slot.name] = group
+      group[mark.slot.side] = group[mark.slot.side] or mark.at
       mark = mark.earlier
     end
-    for name, group in pairs(machine.names) do
-      local begin, finish = slots[2 * group], slots[2 * group + 1]
-      if begin and finish then object[name] = sub(text, begin, finish - 1) end
+    for name, group in pairs(groups) do
+      if group.begin and group.finish then object[name] = sub(text, group.begin, group.finish - 1) end
     end
     return object
   end
