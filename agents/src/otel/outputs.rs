@@ -135,17 +135,7 @@ fn exporter(pipeline: &Pipeline, output: &Output) -> Result<(&'static str, Value
         Destination::Otlp {
             endpoint,
             protocol: OtlpProtocol::Grpc,
-        } => {
-            let mut settings = vec![
-                ("endpoint", text(&endpoint.authority())),
-                ("timeout", json!("30s")),
-                ("retry_on_failure", endless_retry()),
-            ];
-            if !endpoint.https {
-                settings.push(("tls", json!({"insecure": true})));
-            }
-            ("otlp_grpc", network(pipeline, output, settings))
-        }
+        } => ("otlp_grpc", network(pipeline, output, otlp_grpc(endpoint))),
         Destination::Kafka {
             brokers,
             topic,
@@ -340,6 +330,18 @@ fn otlp_http(endpoint: &str) -> Vec<(&'static str, Value)> {
         ("timeout", json!("30s")),
         ("retry_on_failure", endless_retry()),
     ]
+}
+
+fn otlp_grpc(endpoint: &Url) -> Vec<(&'static str, Value)> {
+    let mut settings = vec![
+        ("endpoint", text(&endpoint.authority())),
+        ("timeout", json!("30s")),
+        ("retry_on_failure", endless_retry()),
+    ];
+    if !endpoint.https {
+        settings.push(("tls", json!({"insecure": true})));
+    }
+    settings
 }
 
 /// Settings, with those that every exporter with a network has.
