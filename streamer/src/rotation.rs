@@ -278,13 +278,14 @@ impl<W: Write> Tailer<W> {
         generation.retired = Some(now);
         generation.copy_of = copy_of;
         let found = &mut self.lineages[lineage];
+        // Open files only: the number of one that was closed may be that of another file by now.
         let after = found
             .generations
             .iter()
-            .rposition(|known| older.contains(&known.key))
+            .rposition(|known| known.file.is_some() && older.contains(&known.key))
             .map_or(0, |at| at + 1);
         let is_newer = |known: &Generation| {
-            newer.contains(&known.key)
+            (known.file.is_some() && newer.contains(&known.key))
                 || Some(known.key) == found.current
                 || truncated.is_some_and(|truncated| truncated.now_is == known.id)
         };

@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod log_file;
-mod sink;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -18,7 +17,6 @@ use tributary_streamer::report::Reporter;
 use tributary_streamer::tail::Tailer;
 
 use crate::log_file::{append, truncate};
-use crate::sink::Sink;
 
 /// All messages.
 #[derive(Clone, Default)]
@@ -38,7 +36,7 @@ struct World {
     _directory: tempfile::TempDir,
     path: PathBuf,
     said: Said,
-    tailer: Tailer<Sink>,
+    tailer: Tailer<std::io::Sink>,
 }
 
 impl World {
@@ -49,7 +47,7 @@ impl World {
             panic!("a command line");
         };
         let said = Said::default();
-        let mut tailer = Tailer::new(&options, Sink::default(), Reporter::new(Box::new(said.clone())));
+        let mut tailer = Tailer::new(&options, std::io::sink(), Reporter::new(Box::new(said.clone())));
         tailer.look(Instant::now());
         Self {
             _directory: directory,
