@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod ottl_literals;
 mod rendered_text;
 
 use proptest::prelude::*;
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 use tributary_agents::{CompileError, compile, render};
 use tributary_crds::LoggingPolicySpec;
 
+use crate::ottl_literals::literals;
 use crate::rendered_text::{shape, unescape};
 
 /// Text that tries to be something else, and any text at all.
@@ -152,37 +154,6 @@ fn named(destination: &str, texts: &[String]) -> (Value, Vec<String>) {
 fn file(engine: &str, name: &str, texts: &[String]) -> Result<Value, CompileError> {
     let config = render(&compile("test", &spec(engine, texts))?)?;
     Ok(serde_saphyr::from_str(&config.files[name]).unwrap())
-}
-
-/// Reads the string literals of an OTTL statement, which are those of Go.
-fn literals(statement: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut rest = statement;
-    while let Some(start) = rest.find('"') {
-        let mut literal = String::new();
-        let mut characters = rest[start + 1..].char_indices();
-        let end = loop {
-            let (at, c) = characters.next().expect("a literal that does not end");
-            match c {
-                '"' => break at,
-                '\\' => match characters.next().unwrap().1 {
-                    'u' => {
-                        let code: String = characters.by_ref().take(4).map(|(_, c)| c).collect();
-                        literal.push(char::from_u32(u32::from_str_radix(&code, 16).unwrap()).unwrap());
-                    }
-                    c @ ('"' | '\\') => literal.push(c),
-                    c => panic!("unknown escape {c}"),
-                },
-                c => {
-                    assert!(!c.is_control(), "a control character in a literal");
-                    literal.push(c);
-                }
-            }
-        };
-        found.push(literal);
-        rest = &rest[start + 1 + end + 1..];
-    }
-    found
 }
 
 /// The data of Fluent Bit's script.

@@ -18,7 +18,9 @@ pub fn input(alias: &str, positions: &str, pause: bool) -> Value {
         // A longer interval misses files that are rotated twice within it.
         "refresh_interval": "1",
         "rotate_wait": "30",
-        // One line too long would make the whole file be given up otherwise.
+        // One line too long would make the whole file be given up otherwise. What a file has more than the buffer holds in one line is cut
+        // off; a runtime's lines are far shorter.
+        "truncate_long_lines": "on",
         "skip_long_lines": "on",
         "buffer_chunk_size": "64k",
         "buffer_max_size": "2M",
