@@ -20,37 +20,64 @@ const ENGINE: Engine = Engine::OpenTelemetryCollector;
 /// The attribute of the resource that says which case a record is for.
 const CASE: &str = "case";
 
-/// The configuration of a collector that has a pipeline for each case, with the processors that the case's policy is compiled to: all that
-/// stand between what finds out where a record comes from and what writes it.
-fn configuration(cases: &[Case], directory: &Path) -> Value {
+/// One way through a policy's configuration: from what finds out where a record comes from to what would send it.
+struct Way {
+    document: Value,
+    output: &'static str,
+    /// How the file exporter that stands in the place of the output's writes.
+    exporter: Value,
+}
+
+impl Way {
+    fn new(processors: &Value, output: Value, exporter: Value) -> Self {
+        let spec = json!({
+            "nodeAgent": {"engine": ENGINE.as_str()},
+            "processors": processors,
+            "outputs": [output],
+        });
+        let pipeline = compile("case", &serde_json::from_value(spec).unwrap()).unwrap();
+        let config = render(&pipeline).unwrap();
+        Self {
+            document: serde_saphyr::from_str(&config.files["otelcol.yaml"]).unwrap(),
+            output: "out",
+            exporter,
+        }
+    }
+
+    /// The names of the processors: the steps, and what makes of a record what the output sends.
+    fn processors(&self) -> Vec<&str> {
+        let last = format!("transform/{}", self.output);
+        let pipelines = ["logs/containers".to_owned(), format!("logs/to-{}", self.output)];
+        pipelines
+            .iter()
+            .flat_map(|name| {
+                let names = self.document["service"]["pipelines"][name]["processors"].as_array();
+                names.unwrap().iter().map(|name| name.as_str().unwrap())
+            })
+            .filter(|name| name.contains("/step_") || *name == last)
+            .collect()
+    }
+}
+
+/// The configuration of a collector that has a pipeline for each way, with a receiver for all.
+fn configuration(ways: &[Way], directory: &Path) -> Value {
     let mut processors = Map::new();
     let mut exporters = Map::new();
     let mut pipelines = Map::new();
-    for (index, case) in cases.iter().enumerate() {
-        let pipeline = compile("case", &case.spec(ENGINE)).unwrap();
-        let config = render(&pipeline).unwrap();
-        let document: Value = serde_saphyr::from_str(&config.files["otelcol.yaml"]).unwrap();
-        let of_case = format!("filter/of_{index}");
+    for (index, way) in ways.iter().enumerate() {
+        let own = format!("filter/of_{index}");
         let other = format!("resource.attributes[\"{CASE}\"] != \"{index}\"");
-        processors.insert(of_case.clone(), json!({"log_conditions": [other]}));
-        let mut passed = vec![of_case];
-        let names = ["logs/containers", "logs/to-out"].iter().flat_map(|name| {
-            document["service"]["pipelines"][name]["processors"]
-                .as_array()
-                .unwrap()
-        });
-        for name in names.map(|name| name.as_str().unwrap()) {
-            if name.contains("/step_") || name == "transform/out" {
-                let own = format!("{name}_{index}");
-                processors.insert(own.clone(), document["processors"][name].clone());
-                passed.push(own);
-            }
+        processors.insert(own.clone(), json!({"log_conditions": [other]}));
+        let mut passed = vec![own];
+        for name in way.processors() {
+            let own = format!("{name}_{index}");
+            processors.insert(own.clone(), way.document["processors"][name].clone());
+            passed.push(own);
         }
         let exporter = format!("file/{index}");
-        exporters.insert(
-            exporter.clone(),
-            json!({"path": directory.join(index.to_string()), "encoding": "text_encoding/lines"}),
-        );
+        let mut settings = way.exporter.clone();
+        settings["path"] = json!(directory.join(index.to_string()));
+        exporters.insert(exporter.clone(), settings);
         pipelines.insert(
             format!("logs/{index}"),
             json!({"receivers": ["otlp"], "processors": passed, "exporters": [exporter]}),
@@ -69,6 +96,23 @@ fn configuration(cases: &[Case], directory: &Path) -> Value {
             "telemetry": {"metrics": {"level": "none"}},
         },
     })
+}
+
+/// What the real collector writes at the end of each way, and what it says, after it got a request.
+fn run(ways: &[Way], request: &Value) -> (Vec<Vec<Value>>, String) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let programs = runtime
+        .block_on(ensure(&[Component::Otelcol], &Progress::stderr()))
+        .expect("the collector can be built");
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("config.yaml");
+    std::fs::write(&config, configuration(ways, directory.path()).to_string()).unwrap();
+    let program = programs.path(Component::Otelcol);
+    let mut collector = Collector::start(program, &config, &directory.path().join("log")).unwrap();
+    collector.post(&directory.path().join("socket"), request).unwrap();
+    let said = collector.stop().unwrap();
+    let written = (0..ways.len()).map(|index| written(&directory.path().join(index.to_string())));
+    (written.collect(), said)
 }
 
 /// Every record of every case as the collector has it when it knows where the record comes from.
@@ -123,32 +167,26 @@ fn written(file: &Path) -> Vec<Value> {
 
 #[test]
 fn the_collector_makes_of_records_what_every_engine_makes() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let programs = runtime
-        .block_on(ensure(&[Component::Otelcol], &Progress::stderr()))
-        .expect("the collector can be built");
     let cases: Vec<Case> = cases()
         .into_iter()
         .filter(|case| !case.is_refused(ENGINE))
         .collect();
-    let directory = tempfile::tempdir().unwrap();
-    let config = directory.path().join("config.yaml");
-    std::fs::write(&config, configuration(&cases, directory.path()).to_string()).unwrap();
-    let program = programs.path(Component::Otelcol);
-    let mut collector = Collector::start(program, &config, &directory.path().join("log")).unwrap();
-    collector
-        .post(&directory.path().join("socket"), &request(&cases))
-        .unwrap();
-    let said = collector.stop().unwrap();
+    let ways: Vec<Way> = cases
+        .iter()
+        .map(|case| {
+            let lines = json!({"encoding": "text_encoding/lines"});
+            Way::new(&case.processors, json!({"name": "out", "stdout": {}}), lines)
+        })
+        .collect();
+    let (written, said) = run(&ways, &request(&cases));
 
     let mut wrong = Vec::new();
-    for (index, case) in cases.iter().enumerate() {
+    for (case, actual) in cases.iter().zip(&written) {
         let expected: Vec<&Value> = case
             .examples
             .iter()
             .filter_map(|example| example.after.as_ref())
             .collect();
-        let actual = written(&directory.path().join(index.to_string()));
         if actual.iter().ne(expected.iter().copied()) {
             wrong.push(format!(
                 "{}\n  is       {}\n  and not  {}",
@@ -165,4 +203,78 @@ fn the_collector_makes_of_records_what_every_engine_makes() {
         wrong.join("\n")
     );
     assert!(cases.len() >= 30, "only {} cases were run", cases.len());
+}
+
+/// A record as a case has it before its processors.
+fn record(message: &str) -> Value {
+    let mut record = cases().swap_remove(0).examples.swap_remove(0).before;
+    record["message"] = json!(message);
+    record
+}
+
+#[test]
+fn elasticsearch_gets_no_dots_in_keys_and_otlp_gets_severity_and_attributes() {
+    const MESSAGE: &str = r#"{"level":"Warning","a.b.c":{"d.e":[{"f.g":"h.i"},"x,\"j.k\":1"],"l\"m.n":null},"o":"p.q, ","t":2.5,"n":17,"":{".":1}}"#;
+    let parse = json!([{"parse": {"format": "Json"}}, {"remove": {"fields": ["message"]}}]);
+    let search = json!({"name": "out", "elasticsearch": {"url": "http://search.example:9200"}});
+    let loki = json!({"name": "out", "loki": {"url": "http://loki.example:3100"}});
+    let ways = [
+        Way::new(&parse, search, json!({"encoding": "text_encoding/lines"})),
+        Way::new(&parse, loki, json!({"format": "json"})),
+    ];
+    let both = [0, 1].map(|index| resource_logs(index, &record(MESSAGE)));
+    let (written, said) = run(&ways, &json!({"resourceLogs": both}));
+
+    let sent = &written[0][0];
+    let data = json!({
+        "level": "Warning",
+        "a_b_c": {"d_e": [{"f_g": "h.i"}, "x,\"j.k\":1"], "l\"m_n": null},
+        "o": "p.q, ",
+        "t": 2.5,
+        "n": 17,
+        "": {"_": 1},
+    });
+    assert_eq!(sent["data"], data, "{said}");
+    assert_eq!(sent["level"], "warn");
+    assert_eq!(sent["@timestamp"], sent["time"]);
+    assert_eq!(sent["kubernetes"]["labels"]["app_kubernetes_io/name"], "cart");
+
+    let sent = &written[1][0]["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0];
+    assert_eq!(
+        (&sent["severityText"], &sent["severityNumber"]),
+        (&json!("warn"), &json!(13))
+    );
+    assert_eq!(sent["body"], json!({"stringValue": ""}));
+    let attributes = sent["attributes"].as_array().unwrap().iter();
+    let attributes: Map<String, Value> = attributes
+        .map(|attribute| {
+            (
+                attribute["key"].as_str().unwrap().to_owned(),
+                attribute["value"].clone(),
+            )
+        })
+        .collect();
+    assert_eq!(attributes["data.a.b.c.d.e.0.f.g"], json!({"stringValue": "h.i"}));
+    assert_eq!(attributes["data.t"], json!({"doubleValue": 2.5}));
+    assert_eq!(attributes["log.iostream"], json!({"stringValue": "stdout"}));
+    assert!(
+        !attributes.contains_key("level") && !attributes.contains_key("data"),
+        "{attributes:?}"
+    );
+}
+
+#[test]
+fn chance_keeps_its_share() {
+    let sample = json!([{"sample": {"percent": 20}}]);
+    let stdout = json!({"name": "out", "stdout": {}});
+    let ways = [Way::new(
+        &sample,
+        stdout,
+        json!({"encoding": "text_encoding/lines"}),
+    )];
+    let records = vec![resource_logs(0, &record("text")); 5_000];
+    let (written, _) = run(&ways, &json!({"resourceLogs": records}));
+    // 1,000 are kept on average, with a standard deviation of 28.
+    let kept = written[0].len();
+    assert!((800..1_200).contains(&kept), "{kept} of 5,000 were kept");
 }

@@ -50,7 +50,7 @@ fn processor(index: usize, step: &Step) -> Result<Option<(&'static str, Value)>,
         Action::Multiline(_) => None,
         Action::Keep => Some(filter(&ottl::clause_violations(&step.conditions))),
         Action::Drop => Some(filter(&[ottl::all_met(&step.conditions)])),
-        Action::Sample { kept_per_million } => Some(filter(&[sampled_out(step, *kept_per_million)])),
+        Action::Sample { kept_per_million } => Some(("filter", sample(step, *kept_per_million))),
         Action::Parse { field, format } => Some(transform(&parse::statements(&path(field), format))),
         Action::Redact {
             field,
@@ -81,15 +81,18 @@ fn transform(step: &Step, statements: &[String]) -> Value {
     json!({"error_mode": "silent", "log_statements": [group]})
 }
 
-/// The first seven digits of a random UUID (version 4) are random.
-fn sampled_out(step: &Step, kept_per_million: u32) -> String {
+/// Drops by chance: the first seven digits of a random UUID (version 4) are random. Nothing in such a condition may say what it is about, so
+/// that it must be said.
+fn sample(step: &Step, kept_per_million: u32) -> Value {
     let kept_of_all = (u64::from(kept_per_million) << 28) / 1_000_000;
-    let chance = format!("Substring(UUID(), 0, 7) >= \"{kept_of_all:07x}\"");
-    if step.conditions.is_empty() {
-        chance
-    } else {
-        format!("({}) and {chance}", ottl::all_met(&step.conditions))
+    let mut condition = format!("Substring(UUID(), 0, 7) >= \"{kept_of_all:07x}\"");
+    if !step.conditions.is_empty() {
+        condition = format!("({}) and {condition}", ottl::all_met(&step.conditions));
     }
+    json!({
+        "error_mode": "ignore",
+        "log_conditions": [{"context": "log", "conditions": texts(&[condition])}],
+    })
 }
 
 fn redact(field: &Field, expressions: &[Expression], replacement: &str) -> Vec<String> {
