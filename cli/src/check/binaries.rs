@@ -43,13 +43,15 @@ pub struct Binaries {
 }
 
 impl Binaries {
-    /// Those of the engines that policies use: what the command line says, else what is on the `PATH`.
+    /// Those of the engines that policies use: what the command line says, else what is on the `PATH`. What is wrong with a
+    /// policy may hide that it has an engine: then a program may be for that one.
     ///
     /// # Errors
     /// For a program on the command line that is none, or that no policy has a use for.
     pub fn new(
         demanded: &[EngineBinary],
         used: BTreeSet<Engine>,
+        are_all_right: bool,
         path: Option<&OsStr>,
     ) -> Result<Self, Error> {
         let mut by_engine = BTreeMap::new();
@@ -57,6 +59,7 @@ impl Binaries {
             let engine = match (binary.engine, used.iter().collect::<Vec<_>>().as_slice()) {
                 (Some(engine), _) if used.contains(&engine) => engine,
                 (None, [engine]) => **engine,
+                _ if !are_all_right => continue,
                 (named, _) => {
                     return Err(Error::EngineBinary {
                         program: binary.program.display().to_string(),
@@ -95,7 +98,7 @@ impl Binaries {
 fn unused(asked: Option<Engine>, used: &BTreeSet<Engine>) -> String {
     let names: Vec<&str> = used.iter().map(|engine| engine.as_str()).collect();
     match (asked, names.as_slice()) {
-        (_, []) => "has nothing to read: no policy that can be compiled has an engine".to_owned(),
+        (_, []) => "has nothing to read: no policy has an agent".to_owned(),
         (Some(engine), _) => format!(
             "is for engine {}, and the policies use {}",
             engine.as_str(),

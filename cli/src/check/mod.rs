@@ -100,6 +100,7 @@ pub fn run(
     let binaries = Binaries::new(
         &options.engine_binary,
         used.flatten().collect(),
+        judged.iter().all(|(_, judged)| judged.problems.is_empty()),
         std::env::var_os("PATH").as_deref(),
     )?;
     let patience = Duration::from_secs(options.engine_timeout);

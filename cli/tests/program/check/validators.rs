@@ -129,6 +129,10 @@ fn the_command_line_names_the_engines_program() {
     let desk = Desk::new(&[
         ("p.yaml", GOOD),
         (
+            "words.yaml",
+            &GOOD.replace("nodeAgent: {}", "nodeAgent: {engine: Otel}"),
+        ),
+        (
             "two.yaml",
             &GOOD.replace("  outputs", "  agentSidecar: {engine: FluentBit}\n  outputs"),
         ),
@@ -160,6 +164,11 @@ fn the_command_line_names_the_engines_program() {
             "-f p.yaml --engine-binary p.yaml",
             UNUSABLE,
             "error: --engine-binary p.yaml is no program; write the path of an executable file",
+        ),
+        (
+            "-f words.yaml --engine-binary bin/mine",
+            NOT_GIVEN,
+            "spec.nodeAgent.engine: \"Otel\" is no value of this field; write OpenTelemetryCollector, FluentBit, Fluentd, Vector",
         ),
         ("-f p.yaml --engine-timeout 0", UNUSABLE, "invalid value '0'"),
     ] {
