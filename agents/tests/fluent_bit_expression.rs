@@ -50,17 +50,16 @@ fn pattern() -> impl Strategy<Value = String> {
             2 => inner.prop_map(|part| format!("(§{part})")),
         ]
     })
-    .prop_map(name_groups)
+    .prop_map(|pattern| name_groups(&pattern))
 }
 
 /// Gives every group a name of its own.
-fn name_groups(pattern: String) -> String {
-    let mut parts = pattern.split('§');
-    let mut named = parts.next().unwrap_or_default().to_owned();
-    for (index, part) in parts.enumerate() {
-        named.push_str(&format!("?P<g{index}>{part}"));
-    }
-    named
+fn name_groups(pattern: &str) -> String {
+    let named = pattern.split('§').enumerate().map(|(index, part)| match index {
+        0 => part.to_owned(),
+        _ => format!("?P<g{index}>{part}"),
+    });
+    named.collect()
 }
 
 fn text() -> impl Strategy<Value = String> {

@@ -53,7 +53,7 @@ impl Script {
         time: (i64, i64),
         record: &serde_json::Value,
     ) -> Option<serde_json::Value> {
-        self.call_table(function, tag, time, self.table(record))
+        self.call_table(function, tag, time, &self.table(record))
     }
 
     /// As [`Self::call`], with a record of any bytes.
@@ -62,7 +62,7 @@ impl Script {
         function: &str,
         tag: &str,
         time: (i64, i64),
-        record: Value,
+        record: &Value,
     ) -> Option<serde_json::Value> {
         let function: mlua::Function = self.lua.globals().get(function).unwrap();
         let time = self
@@ -73,8 +73,8 @@ impl Script {
         let answer: Vec<Value> = answer.into_iter().collect();
         match answer[0].as_integer().unwrap() {
             -1 => None,
-            0 => Some(self.json(&record)),
-            2 => Some(self.json(&answer[2])),
+            0 => Some(json_of(record)),
+            2 => Some(json_of(&answer[2])),
             other => panic!("{function:?} answers {other}"),
         }
     }
@@ -89,7 +89,7 @@ impl Script {
         let nothing = || self.lua.create_table().unwrap();
         let arguments = ("tag", nothing(), nothing(), nothing(), self.table(record));
         let (_, _, metadata, record): (Value, Value, Value, Value) = function.call(arguments).unwrap();
-        (self.json(&metadata), self.json(&record))
+        (json_of(&metadata), json_of(&record))
     }
 
     /// As Fluent Bit makes a table of a value.
@@ -123,35 +123,35 @@ impl Script {
             }
         }
     }
+}
 
-    /// As Fluent Bit makes a value of a table: a table is a list when it is marked as one, or has a first element.
-    pub fn json(&self, value: &Value) -> serde_json::Value {
-        match value {
-            Value::Nil | Value::LightUserData(_) => serde_json::Value::Null,
-            Value::Boolean(value) => json!(value),
-            Value::Integer(number) => json!(number),
-            Value::Number(number) => number_json(*number),
-            Value::String(text) => json!(text.to_string_lossy()),
-            Value::Table(table) => {
-                let kind = table
-                    .metatable()
-                    .and_then(|meta| meta.get::<Option<i64>>("type").unwrap());
-                let is_list = match kind {
-                    Some(kind) => kind == LIST,
-                    None => table.raw_len() > 0,
-                };
-                if is_list {
-                    let values = table.sequence_values::<Value>();
-                    return values.map(|value| self.json(&value.unwrap())).collect();
-                }
-                let pairs = table.pairs::<String, Value>();
-                let map: Map<_, _> = pairs
-                    .map(|pair| pair.map(|(key, value)| (key, self.json(&value))).unwrap())
-                    .collect();
-                serde_json::Value::Object(map)
+/// As Fluent Bit makes a value of a table: a table is a list when it is marked as one, or has a first element.
+fn json_of(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Nil | Value::LightUserData(_) => serde_json::Value::Null,
+        Value::Boolean(value) => json!(value),
+        Value::Integer(number) => json!(number),
+        Value::Number(number) => number_json(*number),
+        Value::String(text) => json!(text.to_string_lossy()),
+        Value::Table(table) => {
+            let kind = table
+                .metatable()
+                .and_then(|meta| meta.get::<Option<i64>>("type").unwrap());
+            let is_list = match kind {
+                Some(kind) => kind == LIST,
+                None => table.raw_len() > 0,
+            };
+            if is_list {
+                let values = table.sequence_values::<Value>();
+                return values.map(|value| json_of(&value.unwrap())).collect();
             }
-            other => panic!("{other:?} cannot be written"),
+            let pairs = table.pairs::<String, Value>();
+            let map: Map<_, _> = pairs
+                .map(|pair| pair.map(|(key, value)| (key, json_of(&value))).unwrap())
+                .collect();
+            serde_json::Value::Object(map)
         }
+        other => panic!("{other:?} cannot be written"),
     }
 }
 
