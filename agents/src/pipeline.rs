@@ -224,7 +224,9 @@ impl Tls {
     /// Every key of a Secret that it names.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretKeyRef> {
         let client = self.client.as_ref();
-        let client = client.into_iter().flat_map(|client| [&client.certificate, &client.key]);
+        let client = client
+            .into_iter()
+            .flat_map(|client| [&client.certificate, &client.key]);
         self.ca.iter().chain(client)
     }
 }

@@ -76,7 +76,9 @@ impl Tls {
     /// Every key of a Secret that it names.
     pub fn secret_keys(&self) -> impl Iterator<Item = &SecretKeyRef> {
         let client = self.client_certificate.as_ref();
-        let client = client.into_iter().flat_map(|client| [&client.certificate_secret_ref, &client.key_secret_ref]);
+        let client = client
+            .into_iter()
+            .flat_map(|client| [&client.certificate_secret_ref, &client.key_secret_ref]);
         self.ca_secret_ref.iter().chain(client)
     }
 }

@@ -69,6 +69,7 @@ pub struct Condition {
 /// One test of one field, as in a condition.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = crate::schema::without_inner_descriptions)]
 #[x_kube(
     validation = Rule::new("[has(self.__in__), has(self.notIn), has(self.matches), has(self.notMatches), has(self.exists)].filter(x, x).size() == 1")
         .message("each of anyOf makes one test: write field and one of in, notIn, matches, notMatches, exists")

@@ -17,6 +17,7 @@ pub mod policy;
 pub mod processor;
 pub mod quantity;
 pub mod reason;
+mod schema;
 pub mod selection;
 pub mod source;
 pub mod status;

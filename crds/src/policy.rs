@@ -15,6 +15,7 @@ pub use crate::engine::Engine;
 pub use crate::multiline::{Multiline, MultilinePreset};
 use crate::output::{OtlpProtocol, Output};
 use crate::processor::Processor;
+use crate::schema::without_inner_descriptions;
 use crate::source::Sources;
 use crate::status::LoggingPolicyStatus;
 
@@ -115,10 +116,12 @@ impl LoggingPolicySpec {
 pub struct PodSelection {
     /// Selects by the labels of the pod's namespace. Every namespace carries its name as `kubernetes.io/metadata.name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = without_inner_descriptions)]
     pub namespace_selector: Option<LabelSelector>,
 
     /// Selects by the labels of the pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = without_inner_descriptions)]
     pub pod_selector: Option<LabelSelector>,
 }
 
@@ -166,6 +169,7 @@ pub struct AgentPod {
 
     /// Taints that the agent tolerates. Absent: every taint, because a tainted node has logs too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = without_inner_descriptions)]
     pub tolerations: Option<Vec<Toleration>>,
 
     /// Absent: `system-node-critical`, so that a full node does not lose its log agent first.

@@ -60,9 +60,9 @@ pub struct Processor {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throttle: Option<Throttle>,
 
-    /// Only records that meet all of these conditions; all others pass this step as they are. At most 16.
+    /// Only records that meet all of these conditions, written as those of outputs; all others pass this step as they are. At most 16.
     #[serde(default, rename = "where", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
+    #[schemars(length(max = 16), transform = crate::schema::without_inner_descriptions)]
     pub conditions: Vec<Condition>,
 }
 

@@ -25,7 +25,10 @@ pub fn extension(pipeline: &Pipeline, output: &Output) -> Option<(String, Value)
         }
         (Destination::GoogleCloudLogging(log), _) => {
             // Otherwise the extension asks the credentials, which need not name a project.
-            Some(("googleclientauth/".to_owned() + &output.name, json!({"project": text(&log.project)})))
+            Some((
+                "googleclientauth/".to_owned() + &output.name,
+                json!({"project": text(&log.project)}),
+            ))
         }
         (_, Some(Auth::Basic { username, password })) => Some((
             format!("basicauth/{}", output.name),

@@ -67,7 +67,8 @@ impl Case {
 
 /// Every case.
 pub fn cases() -> Vec<Case> {
-    let written: Vec<WrittenCase> = serde_saphyr::from_str(TEXT).expect("records/processors.yaml can be read");
+    let written: Vec<WrittenCase> =
+        serde_saphyr::from_str(TEXT).expect("records/processors.yaml can be read");
     written.into_iter().map(case).collect()
 }
 

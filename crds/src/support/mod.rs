@@ -165,7 +165,7 @@ pub fn when_full_deed(when_full: WhenFull) -> Deed {
 /// Running a processor.
 pub fn processor_deed(name: &str) -> Deed {
     Deed {
-        what: name.to_owned(),
+        what: format!("do {name}"),
         able: able(|abilities| abilities.processors.contains(&name)),
         instead: String::new(),
     }
