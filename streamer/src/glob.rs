@@ -117,15 +117,19 @@ impl Walk<'_> {
             }
             return;
         };
-        self.directories.insert(directory.to_path_buf());
         match first {
             Component::Literal(name) => {
                 let path = directory.join(name);
-                if !rest.is_empty() || path.symlink_metadata().is_ok() {
+                let is_there = path.symlink_metadata().is_ok();
+                if rest.is_empty() || !is_there {
+                    self.directories.insert(directory.to_path_buf());
+                }
+                if !rest.is_empty() || is_there {
                     self.below(&path, rest);
                 }
             }
             Component::Wild(pattern) => {
+                self.directories.insert(directory.to_path_buf());
                 for name in self.names(directory) {
                     let hidden = name.as_bytes().starts_with(b".") && !pattern.starts_with(b".");
                     let path = directory.join(&name);
@@ -135,6 +139,7 @@ impl Walk<'_> {
                 }
             }
             Component::AnyDepth => {
+                self.directories.insert(directory.to_path_buf());
                 // A trailing `**` means every file below.
                 let any_name = [Component::Wild(b"*".to_vec())];
                 self.below(directory, if rest.is_empty() { &any_name } else { rest });

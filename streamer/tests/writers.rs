@@ -682,7 +682,7 @@ fn a_status_says_where_each_file_stands_when_asked_and_at_the_end() {
     let app = |written: usize, total: usize| {
         let (offset, bytes) = (bytes(written), bytes(total));
         format!(
-            "tributary-streamer: status file={path:?} offset={offset} lag=0 rotations=1 bytes={bytes} losses=0"
+            "tributary-streamer: status file={path:?} offset={offset} lag=0 rotations=1 bytes={bytes} losses=0 reclaimed=0"
         )
     };
     let absent = format!(
