@@ -1,7 +1,9 @@
 //! `cargo e2e`: what takes longer than a test may.
 //!
 //! `cargo e2e [FILTER...]` runs the tests that need a node, with the arguments of `cargo test`; `cargo e2e bench webhook` measures
-//! the webhook; `cargo e2e fuzz [SECONDS]` fuzzes what reads other people's bytes.
+//! the webhook; `cargo e2e fuzz [SECONDS]` fuzzes what reads other people's bytes; `cargo e2e records` compares what a real agent makes
+//! of nasty lines, and `cargo e2e rotation` counts lines while logs are rotated and backends are away. The last two say with `--help` what
+//! they can be told.
 
 use std::ffi::OsString;
 use std::process::ExitCode;

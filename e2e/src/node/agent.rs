@@ -47,18 +47,17 @@ pub struct Agent {
     log: PathBuf,
 }
 
-impl Agent {
-    /// Starts it on a node, where it finds what an earlier one left behind.
-    pub fn start(kubernetes: &Kubernetes, node: &Node, program: &Program) -> anyhow::Result<Self> {
-        let config = &program.config;
+impl Program {
+    /// Writes what the agent's pod would have, and says how it is run with it.
+    fn command(&self, kubernetes: &Kubernetes, node: &Node) -> anyhow::Result<Command> {
+        let config = &self.config;
         let files = node.of_agent("config");
         write_all(
             &files,
             config.files.iter().map(|(name, text)| (name.clone(), text)),
         )?;
         let secret = |key: &SecretKeyRef| {
-            program
-                .secrets
+            self.secrets
                 .get(key)
                 .with_context(|| format!("no Secret {} with the key {}", key.name, key.key))
         };
@@ -95,7 +94,7 @@ impl Agent {
                 .arg(on_node)
                 .args([path.mount_path.as_str(), if path.read_only { "ro" } else { "rw" }]);
         }
-        command.arg("--").arg(&program.binary).args(&config.args);
+        command.arg("--").arg(&self.binary).args(&config.args);
         let (host, port) = kubernetes.address()?;
         command
             .envs([("K8S_NODE_NAME", NAME), ("POD_IP", "127.0.0.1")])
@@ -107,6 +106,14 @@ impl Agent {
         for (name, key) in &config.secret_env {
             command.env(name, secret(key)?);
         }
+        Ok(command)
+    }
+}
+
+impl Agent {
+    /// Starts it on a node, where it finds what an earlier one left behind.
+    pub fn start(kubernetes: &Kubernetes, node: &Node, program: &Program) -> anyhow::Result<Self> {
+        let mut command = program.command(kubernetes, node)?;
         let log = node.of_agent("agent.log");
         let output = File::options()
             .create(true)

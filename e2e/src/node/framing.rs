@@ -89,10 +89,10 @@ mod tests {
 
     #[test]
     fn long_lines_are_written_in_pieces() {
-        let text = written(Runtime::Containerd, &[b'x'; PIECE + 1]);
+        let text = written(Runtime::Containerd, &vec![b'x'; PIECE + 1]);
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[0].starts_with("2026-01-02T03:04:05.678901234Z stdout P xx"));
         assert_eq!(lines[1], "2026-01-02T03:04:05.678901235Z stdout F x");
-        assert_eq!(written(Runtime::Nobody, &[b'x'; PIECE + 1]).len(), PIECE + 2);
+        assert_eq!(written(Runtime::Nobody, &vec![b'x'; PIECE + 1]).len(), PIECE + 2);
     }
 }

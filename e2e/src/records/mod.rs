@@ -27,7 +27,7 @@ pub struct Options {
     /// The engine, as a policy names it, or in lower case, with dashes or without.
     #[arg(long, default_value = "OpenTelemetryCollector", value_parser = engine)]
     engine: Engine,
-    /// The engine's program. OpenTelemetryCollector is built when none is given.
+    /// The engine's program. The default engine's is built when none is given.
     #[arg(long)]
     binary: Option<PathBuf>,
     /// Where the records go: every one of these when none is given.

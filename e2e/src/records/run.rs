@@ -8,8 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use tributary_crds::LoggingPolicySpec;
 
+use super::Output;
 use super::backend::Backends;
-use super::comparison::compare;
+use super::comparison::{Comparison, compare};
 use super::report::Row;
 use super::set::{Becomes, Content, Event, Line, Log, Set};
 use crate::node::agent::{Agent, Program};
@@ -187,27 +188,36 @@ impl Backends {
         set: &Set,
         expected: &[Value],
         agent: &mut Agent,
-    ) -> anyhow::Result<Vec<(&'static str, super::comparison::Comparison)>> {
-        let mut comparisons = Vec::new();
-        for output in &self.wanted {
-            let expected: Vec<Value> = expected.iter().map(|record| output.expected(record)).collect();
-            let mut last_change = Instant::now();
-            let mut count = 0;
-            let comparison = loop {
-                agent.check()?;
+    ) -> anyhow::Result<Vec<(&'static str, Comparison)>> {
+        let at_outputs: Vec<(Output, Vec<Value>)> = self
+            .wanted
+            .iter()
+            .map(|output| {
+                (
+                    *output,
+                    expected.iter().map(|record| output.expected(record)).collect(),
+                )
+            })
+            .collect();
+        let mut last_change = Instant::now();
+        let mut count = 0;
+        loop {
+            agent.check()?;
+            let mut comparisons = Vec::new();
+            let mut found = 0;
+            for (output, expected) in &at_outputs {
                 let actual = self.read(*output, node, set).await?;
-                if actual.len() != count {
-                    (count, last_change) = (actual.len(), Instant::now());
-                }
-                let comparison = compare(&expected, actual);
-                let patience = if comparison.is_exact() { SURPLUS } else { PATIENCE };
-                if last_change.elapsed() > patience {
-                    break comparison;
-                }
-                tokio::time::sleep(POLL).await;
-            };
-            comparisons.push((output.name(), comparison));
+                found += actual.len();
+                comparisons.push((output.name(), compare(expected, actual)));
+            }
+            if found != count {
+                (count, last_change) = (found, Instant::now());
+            }
+            let is_exact = comparisons.iter().all(|(_, comparison)| comparison.is_exact());
+            if last_change.elapsed() > if is_exact { SURPLUS } else { PATIENCE } {
+                return Ok(comparisons);
+            }
+            tokio::time::sleep(POLL).await;
         }
-        Ok(comparisons)
     }
 }

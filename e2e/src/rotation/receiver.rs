@@ -78,7 +78,7 @@ impl Receiver {
         }
     }
 
-    /// Where records are POSTed to.
+    /// Where records are to be sent.
     pub fn url(&self) -> String {
         format!("http://{}/lines", self.address)
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tributary_cluster::Elasticsearch;
 use tributary_crds::auth::SecretKeyRef;
 
@@ -79,7 +79,7 @@ fn undotted(value: &Value) -> Value {
             let members = members
                 .iter()
                 .map(|(key, value)| (key.replace('.', "_"), undotted(value)));
-            Value::Object(Map::from_iter(members))
+            Value::Object(members.collect())
         }
         Value::Array(values) => values.iter().map(undotted).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
