@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use tributary_agents::{compile, render};
 use tributary_cluster::Component;
 use tributary_cluster::components::{Progress, ensure};
+use tributary_crds::LoggingPolicySpec;
 use tributary_crds::engine::Engine;
 use tributary_e2e::collector::Collector;
 
@@ -23,38 +24,30 @@ const CASE: &str = "case";
 /// One way through a policy's configuration: from what finds out where a record comes from to what would send it.
 struct Way {
     document: Value,
-    output: &'static str,
     /// How the file exporter that stands in the place of the output's writes.
     exporter: Value,
 }
 
 impl Way {
-    fn new(processors: &Value, output: Value, exporter: Value) -> Self {
-        let spec = json!({
-            "nodeAgent": {"engine": ENGINE.as_str()},
-            "processors": processors,
-            "outputs": [output],
-        });
-        let pipeline = compile("case", &serde_json::from_value(spec).unwrap()).unwrap();
+    /// Of a policy whose output is called `out`.
+    fn new(spec: &LoggingPolicySpec, exporter: Value) -> Self {
+        let pipeline = compile("case", spec).unwrap();
         let config = render(&pipeline).unwrap();
         Self {
             document: serde_saphyr::from_str(&config.files["otelcol.yaml"]).unwrap(),
-            output: "out",
             exporter,
         }
     }
 
     /// The names of the processors: the steps, and what makes of a record what the output sends.
     fn processors(&self) -> Vec<&str> {
-        let last = format!("transform/{}", self.output);
-        let pipelines = ["logs/containers".to_owned(), format!("logs/to-{}", self.output)];
-        pipelines
+        ["logs/containers", "logs/to-out"]
             .iter()
             .flat_map(|name| {
                 let names = self.document["service"]["pipelines"][name]["processors"].as_array();
                 names.unwrap().iter().map(|name| name.as_str().unwrap())
             })
-            .filter(|name| name.contains("/step_") || *name == last)
+            .filter(|name| name.contains("/step_") || *name == "transform/out")
             .collect()
     }
 }
@@ -175,7 +168,7 @@ fn the_collector_makes_of_records_what_every_engine_makes() {
         .iter()
         .map(|case| {
             let lines = json!({"encoding": "text_encoding/lines"});
-            Way::new(&case.processors, json!({"name": "out", "stdout": {}}), lines)
+            Way::new(&case.spec(ENGINE), lines)
         })
         .collect();
     let (written, said) = run(&ways, &request(&cases));
@@ -205,6 +198,15 @@ fn the_collector_makes_of_records_what_every_engine_makes() {
     assert!(cases.len() >= 30, "only {} cases were run", cases.len());
 }
 
+fn spec(processors: &Value, output: &Value) -> LoggingPolicySpec {
+    let spec = json!({
+        "nodeAgent": {"engine": ENGINE.as_str()},
+        "processors": processors,
+        "outputs": [output],
+    });
+    serde_json::from_value(spec).unwrap()
+}
+
 /// A record as a case has it before its processors.
 fn record(message: &str) -> Value {
     let mut record = cases().swap_remove(0).examples.swap_remove(0).before;
@@ -219,8 +221,8 @@ fn elasticsearch_gets_no_dots_in_keys_and_otlp_gets_severity_and_attributes() {
     let search = json!({"name": "out", "elasticsearch": {"url": "http://search.example:9200"}});
     let loki = json!({"name": "out", "loki": {"url": "http://loki.example:3100"}});
     let ways = [
-        Way::new(&parse, search, json!({"encoding": "text_encoding/lines"})),
-        Way::new(&parse, loki, json!({"format": "json"})),
+        Way::new(&spec(&parse, &search), json!({"encoding": "text_encoding/lines"})),
+        Way::new(&spec(&parse, &loki), json!({"format": "json"})),
     ];
     let both = [0, 1].map(|index| resource_logs(index, &record(MESSAGE)));
     let (written, said) = run(&ways, &json!({"resourceLogs": both}));
@@ -268,8 +270,7 @@ fn chance_keeps_its_share() {
     let sample = json!([{"sample": {"percent": 20}}]);
     let stdout = json!({"name": "out", "stdout": {}});
     let ways = [Way::new(
-        &sample,
-        stdout,
+        &spec(&sample, &stdout),
         json!({"encoding": "text_encoding/lines"}),
     )];
     let records = vec![resource_logs(0, &record("text")); 5_000];

@@ -48,7 +48,7 @@ pub fn violations(predicates: &[Predicate]) -> Vec<String> {
 pub fn clause_violations(clauses: &[Clause]) -> Vec<String> {
     clauses
         .iter()
-        .map(|clause| joined(violations(&clause.any_of), "and"))
+        .map(|clause| joined(&violations(&clause.any_of), "and"))
         .collect()
 }
 
@@ -56,15 +56,17 @@ pub fn clause_violations(clauses: &[Clause]) -> Vec<String> {
 pub fn all_met(clauses: &[Clause]) -> String {
     let clause = |clause: &Clause| {
         let predicates = clause.any_of.iter();
-        let met = predicates.map(|predicate| met(&predicate.subject, &predicate.test));
-        joined(met.collect(), "or")
+        let alternatives: Vec<String> = predicates
+            .map(|predicate| met(&predicate.subject, &predicate.test))
+            .collect();
+        joined(&alternatives, "or")
     };
-    joined(clauses.iter().map(clause).collect(), "and")
+    joined(&clauses.iter().map(clause).collect::<Vec<_>>(), "and")
 }
 
 /// Conditions as one.
-fn joined(conditions: Vec<String>, operator: &str) -> String {
-    match conditions.as_slice() {
+fn joined(conditions: &[String], operator: &str) -> String {
+    match conditions {
         [one] => one.clone(),
         several => format!("({})", several.join(&format!(") {operator} ("))),
     }
@@ -86,28 +88,30 @@ fn met(subject: &Subject, test: &Test) -> String {
     let path = path(subject);
     let is_parsed = matches!(subject, Subject::Record(Field::Data(_)));
     let one_of = |values: &[String]| {
-        let text = if is_parsed {
+        let compared = if is_parsed {
             format!("String({path})")
         } else {
             path.clone()
         };
-        let equal = values.iter().map(|value| format!("{text} == {}", literal(value)));
+        let equal = values
+            .iter()
+            .map(|value| format!("{compared} == {}", literal(value)));
         equal.collect::<Vec<_>>().join(" or ")
     };
     let found = |pattern: &Expression| format!("IsMatch({path}, {})", literal(pattern.re2()));
     let guards = guards(subject, matches!(test, Test::Exists(_)));
-    let met = |condition: String| match guards.as_slice() {
+    let guarded = |condition: String| match guards.as_slice() {
         [] => condition,
         guards => format!("{} and ({condition})", guards.join(" and ")),
     };
     match test {
-        Test::In(values) => met(one_of(values)),
-        Test::NotIn(values) => format!("not ({})", met(one_of(values))),
-        Test::Matches(pattern) => met(found(pattern)),
-        Test::NotMatches(pattern) => format!("not ({})", met(found(pattern))),
-        Test::Exists(true) => met(format!("{path} != nil")),
+        Test::In(values) => guarded(one_of(values)),
+        Test::NotIn(values) => format!("not ({})", guarded(one_of(values))),
+        Test::Matches(pattern) => guarded(found(pattern)),
+        Test::NotMatches(pattern) => format!("not ({})", guarded(found(pattern))),
+        Test::Exists(true) => guarded(format!("{path} != nil")),
         Test::Exists(false) if guards.is_empty() => format!("{path} == nil"),
-        Test::Exists(false) => format!("not ({})", met(format!("{path} != nil"))),
+        Test::Exists(false) => format!("not ({})", guarded(format!("{path} != nil"))),
     }
 }
 

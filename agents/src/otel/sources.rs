@@ -36,7 +36,7 @@ pub fn containers(pipeline: &Pipeline) -> Value {
             format!("/var/log/pods/{AGENTS_NAMESPACE}_*/*/*"),
         ],
     });
-    receiver(files, operators(pipeline))
+    receiver(files, &operators(pipeline))
 }
 
 /// Reads files of the node, one line a record.
@@ -52,11 +52,11 @@ pub fn node_files(pipeline: &Pipeline) -> Value {
         ],
     });
     let joining = lines::joining(pipeline, "attributes[\"log.file.path\"]", "true");
-    receiver(files, joining.into_iter().collect())
+    receiver(files, joining.as_slice())
 }
 
 /// A receiver of files, which are named by `include` and `exclude`.
-fn receiver(mut settings: Value, operators: Vec<Value>) -> Value {
+fn receiver(mut settings: Value, operators: &[Value]) -> Value {
     let common = json!({
         // A file is known by the beginning of its text, compressed or not, and is read on from where it was left.
         "compression": "auto",
