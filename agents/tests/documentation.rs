@@ -30,6 +30,8 @@ fn is_part_of(part: &Value, whole: &Value) -> bool {
         (Value::Array(part), Value::Array(whole)) => {
             part.len() == whole.len() && part.iter().zip(whole).all(|(one, other)| is_part_of(one, other))
         }
+        // 10 is also 10.0.
+        (Value::Number(part), Value::Number(whole)) => part.as_f64() == whole.as_f64(),
         _ => part == whole,
     }
 }
