@@ -79,6 +79,10 @@ impl Write for Stdout {
                     }
                     wait_to_write(&self.file, WAIT.min(self.grace.max(Duration::from_millis(1))));
                 }
+                // A full disk, say, on which the caller tries again.
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe && self.is_time_over() => {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
                 result => return result,
             }
         }

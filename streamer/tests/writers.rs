@@ -731,3 +731,47 @@ fn a_reader_that_never_comes_back_is_not_waited_for_beyond_the_grace() {
         .expect("what was left");
     assert!(left.contains("bytes of") && left.contains("app.log"), "{left}");
 }
+
+#[test]
+fn an_output_that_fails_is_tried_again_until_the_grace_is_over() {
+    let (_directory, path) = scratch();
+    Writer::open(&path).lines(10);
+    let child = program()
+        .args(["--grace".as_ref(), "1".as_ref(), path.as_os_str()])
+        .stdout(File::options().write(true).open("/dev/full").expect("a device"))
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    sleep(Duration::from_millis(500));
+    signal(&child, "-TERM");
+    let output = child.wait_with_output().expect("an end");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(
+        said.matches("cannot write to standard output").count(),
+        1,
+        "{said}"
+    );
+    assert!(said.contains("stopped with 890 bytes of"), "{said}");
+}
+
+#[test]
+fn what_is_no_regular_file_is_refused_with_a_message_and_waited_out() {
+    let (directory, path) = scratch();
+    let made = Command::new("mkfifo").arg(&path).status().expect("mkfifo(1)");
+    assert!(made.success());
+    let socket = directory.path().join("socket.log");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
+    let streamer = Streamer::start([&path, &socket]);
+    sleep(Duration::from_secs(4));
+    std::fs::remove_file(&path).expect("a FIFO");
+    let mut writer = Writer::open(&path);
+    writer.lines(10);
+    sleep(Duration::from_millis(500));
+    let ended = streamer.stop();
+    drop(listener);
+    ended.assert_complete(10);
+    for message in ["app.log\" is a FIFO", "socket.log\" is a socket"] {
+        assert_eq!(ended.stderr.matches(message).count(), 1, "{}", ended.stderr);
+    }
+}
