@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Instructions that the streamer takes for fixed inputs of 20 MB, held to those in instructions.txt within a few percent: they are
+# Instructions that the streamer takes for fixed inputs of 15 to 20 MB, held to those in instructions.txt within a few percent: they are
 # the same on every run, where seconds are not. One file each, as looks at many go by the clock.
 #
 #   RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --target x86_64-unknown-linux-gnu -p tributary-streamer
