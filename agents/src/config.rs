@@ -14,6 +14,8 @@ pub const SECRETS_DIRECTORY: &str = "/etc/tributary/secrets";
 pub const STATE_DIRECTORY: &str = "/var/lib/tributary";
 /// Where the kubelet has the logs of containers.
 pub const POD_LOGS_DIRECTORY: &str = "/var/log/pods";
+/// Where Docker Engine has the files that the logs of containers are links to.
+pub const DOCKER_LOGS_DIRECTORY: &str = "/var/lib/docker/containers";
 /// Where `file` outputs write.
 pub const FILES_DIRECTORY: &str = "/var/log/tributary";
 
@@ -82,6 +84,9 @@ pub(crate) fn host_paths(pipeline: &Pipeline, engine: &str) -> Vec<HostPath> {
         },
         same("pod-logs", POD_LOGS_DIRECTORY, true),
     ];
+    if pipeline.sources.docker {
+        paths.push(same("docker-logs", DOCKER_LOGS_DIRECTORY, true));
+    }
     if pipeline.writes_files() {
         paths.push(same("files", FILES_DIRECTORY, false));
     }

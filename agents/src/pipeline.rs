@@ -49,6 +49,8 @@ pub enum Place {
 pub struct Sources {
     /// Stdout and stderr of containers.
     pub containers: bool,
+    /// Whether their logs may be links to Docker Engine's.
+    pub docker: bool,
     /// Units of the node's journal, with their suffixes; empty when it is not read.
     pub units: Vec<String>,
     /// Paths of files of the node, below `/var/log`, of ASCII letters, digits and `._@-/`, in which `*` and `?` stand for characters

@@ -26,7 +26,7 @@ mod tests {
     use super::*;
     use crate::expression::Expression;
 
-    fn found<'t>(preset: RedactPreset, text: &'t str) -> Vec<&'t str> {
+    fn found(preset: RedactPreset, text: &str) -> Vec<&str> {
         let expression = Expression::parse(super::preset(preset)).unwrap();
         let regex = regex::Regex::new(&expression.portable()).unwrap();
         regex.find_iter(text).map(|found| found.as_str()).collect()

@@ -38,7 +38,11 @@ fn outcome(policy: &LoggingPolicy, engine: Engine) -> BTreeMap<String, String> {
                 engine.as_str()
             );
             // Fluentd's, which `fluentd_records.rs` and `fluentd_lines.rs` run.
-            files.retain(|file, _| !file.ends_with(".rb"));
+            files.retain(|file, _| {
+                Path::new(file)
+                    .extension()
+                    .is_none_or(|extension| extension != "rb")
+            });
             files.insert("agent.txt".to_owned(), format!("{config:#?}\n"));
             files
         }

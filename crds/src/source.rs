@@ -28,7 +28,7 @@ pub struct Sources {
 impl Default for Sources {
     fn default() -> Self {
         Self {
-            containers: Some(Containers {}),
+            containers: Some(Containers::default()),
             journald: None,
             files: Vec::new(),
         }
@@ -37,7 +37,11 @@ impl Default for Sources {
 
 /// Stdout and stderr of the selected pods.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
-pub struct Containers {}
+pub struct Containers {
+    /// For nodes whose runtime is Docker Engine: its logs are links to `/var/lib/docker/containers`, which the agent then sees too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub docker: bool,
+}
 
 /// The journal of the node.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]

@@ -27,6 +27,10 @@ pub fn compile(sources: &source::Sources, engine: Engine) -> Result<Sources, Com
     }
     let compiled = Sources {
         containers: sources.containers.is_some(),
+        docker: sources
+            .containers
+            .as_ref()
+            .is_some_and(|containers| containers.docker),
         units: sources
             .journald
             .as_ref()

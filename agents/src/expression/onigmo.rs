@@ -3,6 +3,8 @@
 //! What is written is made anew from what the expression means, in the few forms that both read alike. Everything that is not a
 //! letter, a digit or syntax is an escape, so that no configuration language finds anything of its own in it.
 
+use std::fmt::Write as _;
+
 use regex_syntax::hir::{Class, ClassBytes, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look, Repetition};
 
 const WORD: &str = "[0-9A-Za-z_]";
@@ -67,10 +69,8 @@ fn add_repetition(repetition: &Repetition, text: &mut String) -> Result<(), &'st
     add(&repetition.sub, text)?;
     text.push(')');
     let (least, most) = (repetition.min, repetition.max);
-    text.push_str(&match most {
-        Some(most) => format!("{{{least},{most}}}"),
-        None => format!("{{{least},}}"),
-    });
+    let most_digits = most.map(|most| most.to_string()).unwrap_or_default();
+    text.extend(["{", &least.to_string(), ",", &most_digits, "}"]);
     // Ruby reads `{2}?` as "twice or not at all", and there is nothing to be lazy about.
     if !repetition.greedy && most != Some(least) {
         text.push('?');
@@ -123,13 +123,15 @@ fn add_class(class: &ClassUnicode, text: &mut String) {
         ([], false) => text.push_str("(?!)"),
         (ranges, negated) => {
             text.push_str(if negated { "[^" } else { "[" });
-            ranges.iter().for_each(|range| add_range(range, text));
+            for range in ranges {
+                add_range(*range, text);
+            }
             text.push(']');
         }
     }
 }
 
-fn add_range(range: &ClassUnicodeRange, text: &mut String) {
+fn add_range(range: ClassUnicodeRange, text: &mut String) {
     add_character(range.start(), text);
     if range.start() != range.end() {
         text.push('-');
@@ -139,7 +141,8 @@ fn add_range(range: &ClassUnicodeRange, text: &mut String) {
 
 fn add_character(c: char, text: &mut String) {
     if c.is_ascii() && !c.is_ascii_alphanumeric() {
-        text.push_str(&format!("\\x{:02X}", u32::from(c)));
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\\x{:02X}", u32::from(c));
     } else {
         text.push(c);
     }
@@ -152,7 +155,11 @@ mod tests {
 
     use crate::expression::Expression;
 
-    fn matches_of(expression: &Expression, text: &str) -> (Vec<(usize, usize)>, Vec<(usize, usize)>) {
+    /// Where a match starts and ends, in bytes.
+    type Found = Vec<(usize, usize)>;
+
+    /// What Rust's `regex` finds, and what Oniguruma does.
+    fn matches_of(expression: &Expression, text: &str) -> (Found, Found) {
         let ours = regex::Regex::new(&expression.portable()).unwrap();
         let written = expression.onigmo().unwrap();
         let theirs = onig::Regex::with_options(&written, RegexOptions::REGEX_OPTION_NONE, Syntax::ruby())
@@ -181,7 +188,7 @@ mod tests {
             ("(?:a|ab)(?:c|bcd)", "abcd"),
             (r"[\x00-\x{10FFFF}]", "é"),
             (r"[^\x00-\x{10FFFF}]", "é"),
-            (r##"#\{x} \$\{y} "'/\\"##, r##"#{x} ${y} "'/\"##),
+            (r#"\#\{x} \$\{y} "'/\\"#, r#"#{x} ${y} "'/\"#),
             (r"\p{Greek}+[^\pL]", "αβ. β"),
         ] {
             let expression = Expression::parse(pattern).unwrap();
@@ -192,7 +199,7 @@ mod tests {
 
     #[test]
     fn no_configuration_language_finds_anything_of_its_own() {
-        let expression = Expression::parse(r##"(?P<a>[#{$"'`\\/<> ]+)\n#\{1+1}\$\{A}"##).unwrap();
+        let expression = Expression::parse(r#"(?P<a>[#{$"'`\\/<> ]+)\n#\{1+1}\$\{A}"#).unwrap();
         let written = expression.onigmo().unwrap();
         assert!(
             !written.contains(['#', '$', '"', '\'', '`', '/', ' ', '\n']),

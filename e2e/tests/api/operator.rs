@@ -175,7 +175,7 @@ async fn switches_between_all_engines(fixture: Fixture) -> anyhow::Result<()> {
         ],
         "outputs": [
             {"name": "search", "elasticsearch": {"url": "https://search.logging:9200"}},
-            {"name": "lines", "http": {"url": "https://lines.logging/"}},
+            {"name": "lines", "http": {"url": "https://lines.logging/logs"}},
         ],
     });
     let mut uids = BTreeSet::new();

@@ -4,7 +4,8 @@
 use serde_json::{Value, json};
 use tributary_crds::engine::Engine;
 use tributary_crds::support::{
-    AuthMethod, Deed, OUTPUTS, PROCESSORS, SOURCES, WHEN_FULL, processor_deed, source_deed, when_full_deed,
+    AuthMethod, Deed, OUTPUTS, PATTERNS, PROCESSORS, SOURCES, WHEN_FULL, pattern_deed, processor_deed,
+    source_deed, when_full_deed,
 };
 
 use crate::least_settings;
@@ -12,6 +13,15 @@ use crate::least_settings;
 /// Specs that ask an engine for what it cannot do, and what the API server has to say.
 pub fn mistakes() -> Vec<(Value, String)> {
     let mut mistakes = Vec::new();
+    let stdout = json!({"name": "a", "stdout": {}});
+    for pattern in PATTERNS {
+        let deed = pattern_deed(pattern);
+        let unable = Engine::ALL.into_iter().find(|engine| !deed.able.contains(engine));
+        if let (Some(refusal), Some(engine)) = (deed.sentence(), unable) {
+            let spec = json!({*pattern: {"engine": engine.as_str()}, "outputs": [stdout]});
+            mistakes.push((spec, format!("{}: {}", refusal.problem, refusal.remedy)));
+        }
+    }
     let mut refused = |deed: &Deed, agent: Value, processors: Value, output: Value| {
         let unable = Engine::ALL.into_iter().find(|engine| !deed.able.contains(engine));
         let (Some(refusal), Some(engine)) = (deed.sentence(), unable) else {
@@ -28,7 +38,6 @@ pub fn mistakes() -> Vec<(Value, String)> {
             mistakes.push((spec, sentence.clone()));
         }
     };
-    let stdout = json!({"name": "a", "stdout": {}});
     for source in SOURCES {
         let wanted = json!({"sources": {*source: least_settings::source(source)}});
         refused(&source_deed(source), wanted, json!([]), stdout.clone());
