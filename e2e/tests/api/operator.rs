@@ -163,7 +163,7 @@ async fn keeps_the_last_good_agent(fixture: Fixture) -> anyhow::Result<()> {
     .await
 }
 
-/// One word of the policy is another, and the same DaemonSet runs another program.
+/// One word of the policy is another, and the same `DaemonSet` runs another program.
 async fn switches_between_all_engines(fixture: Fixture) -> anyhow::Result<()> {
     let cluster = Belongings::of(&fixture, "switching");
     let mut spec = json!({

@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 pub fn mistakes() -> Vec<(Value, &'static str)> {
     let processors = processors()
         .into_iter()
-        .map(|(processor, start)| (spec(json!({}), json!([processor])), start));
+        .map(|(processor, start)| (spec(&json!({}), &json!([processor])), start));
     let sources = sources()
         .into_iter()
-        .map(|(sources, start)| (spec(json!({"sources": sources}), json!([])), start));
+        .map(|(sources, start)| (spec(&json!({"sources": sources}), &json!([])), start));
     processors.chain(sources).collect()
 }
 
-fn spec(agent: Value, processors: Value) -> Value {
+fn spec(agent: &Value, processors: &Value) -> Value {
     json!({"nodeAgent": agent, "processors": processors, "outputs": [{"name": "a", "stdout": {}}]})
 }
 

@@ -184,9 +184,9 @@ spec:
     // A shell, which ends at once.
     stage.apply(&policy("{engine: FluentBit, pod: {image: 'busybox:1.28'}}"))?;
     stage.eventually("the other engine's end", Duration::from_secs(90), || {
-        let state = "{.items[*].status.containerStatuses[0].restartCount}";
+        let path = "{.items[*].status.containerStatuses[0].restartCount}";
         let restarts = stage.kubectl(&format!(
-            "-n tributary-agents get pod -l tributary.dev/policy=switched -o jsonpath={state}"
+            "-n tributary-agents get pod -l tributary.dev/policy=switched -o jsonpath={path}"
         ))?;
         ensure!(
             restarts.split(' ').any(|count| count != "0" && !count.is_empty()),
