@@ -43,18 +43,16 @@ fn examples_compile() {
     for example in examples {
         let document: Value =
             serde_saphyr::from_str(example).unwrap_or_else(|error| panic!("{error}:\n{example}"));
-        let spec = match document.get("spec") {
-            Some(spec) => spec.clone(),
-            None => {
-                let look = json!([{"name": "look", "stdout": {}}]);
-                let outputs = document.get("outputs").unwrap_or(&look);
-                let mut spec = json!({"nodeAgent": {}, "outputs": outputs});
-                if let Some(processors) = document.get("processors") {
-                    spec["processors"] = processors.clone();
-                }
-                spec
+        let spec = document.get("spec").cloned().unwrap_or_else(|| {
+            let look = json!([{"name": "look", "stdout": {}}]);
+            let outputs = document.get("outputs").unwrap_or(&look);
+            let processors = document.get("processors");
+            let mut spec = json!({"nodeAgent": {}, "outputs": outputs});
+            if let Some(processors) = processors {
+                spec["processors"] = processors.clone();
             }
-        };
+            spec
+        });
         let written = spec.clone();
         let spec: LoggingPolicySpec =
             serde_json::from_value(spec).unwrap_or_else(|error| panic!("{error}:\n{example}"));
