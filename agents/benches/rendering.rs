@@ -15,7 +15,10 @@ const POLICY: &str = include_str!("../tests/golden/whole-processors/policy.yaml"
 fn rendering(criterion: &mut Criterion) {
     let mut policy: LoggingPolicy = serde_saphyr::from_str(POLICY).expect("it is a policy");
     // Not every engine joins lines.
-    policy.spec.processors.retain(|processor| processor.multiline.is_none());
+    policy
+        .spec
+        .processors
+        .retain(|processor| processor.multiline.is_none());
     let json = serde_json::to_string(&policy.spec).expect("a policy is JSON");
     let mut group = criterion.benchmark_group("policy");
     group.bench_function("read from JSON", |bencher| {

@@ -14,6 +14,10 @@ pub const SECRETS_DIRECTORY: &str = "/etc/tributary/secrets";
 pub const STATE_DIRECTORY: &str = "/var/lib/tributary";
 /// Where the kubelet has the logs of containers.
 pub const POD_LOGS_DIRECTORY: &str = "/var/log/pods";
+/// Where files of the node and its journal are.
+pub const LOGS_DIRECTORY: &str = "/var/log";
+/// Where the journal is on a node that does not keep it.
+pub const VOLATILE_LOGS_DIRECTORY: &str = "/run/log";
 /// Where Docker Engine has the files that the logs of containers are links to.
 pub const DOCKER_LOGS_DIRECTORY: &str = "/var/lib/docker/containers";
 /// Where `file` outputs write.
@@ -62,6 +66,18 @@ pub struct HttpEndpoint {
     pub path: String,
 }
 
+impl HostPath {
+    /// A directory that the agent sees where the node has it.
+    pub(crate) fn same(name: &str, path: &str, read_only: bool) -> Self {
+        Self {
+            name: name.to_owned(),
+            host_path: path.to_owned(),
+            mount_path: path.to_owned(),
+            read_only,
+        }
+    }
+}
+
 /// The path at which a key of a Secret is mounted in the agent's pod.
 pub fn secret_path(key: &SecretKeyRef) -> String {
     format!("{SECRETS_DIRECTORY}/{}/{}", key.name, key.key)
@@ -69,12 +85,6 @@ pub fn secret_path(key: &SecretKeyRef) -> String {
 
 /// The directories of the node that an agent needs. `engine` keeps the state of different engines apart.
 pub(crate) fn host_paths(pipeline: &Pipeline, engine: &str) -> Vec<HostPath> {
-    let same = |name: &str, path: &str, read_only| HostPath {
-        name: name.to_owned(),
-        host_path: path.to_owned(),
-        mount_path: path.to_owned(),
-        read_only,
-    };
     let mut paths = vec![
         HostPath {
             name: "state".to_owned(),
@@ -82,13 +92,21 @@ pub(crate) fn host_paths(pipeline: &Pipeline, engine: &str) -> Vec<HostPath> {
             mount_path: STATE_DIRECTORY.to_owned(),
             read_only: false,
         },
-        same("pod-logs", POD_LOGS_DIRECTORY, true),
+        HostPath::same("pod-logs", POD_LOGS_DIRECTORY, true),
     ];
     if pipeline.sources.docker {
-        paths.push(same("docker-logs", DOCKER_LOGS_DIRECTORY, true));
+        paths.push(HostPath::same("docker-logs", DOCKER_LOGS_DIRECTORY, true));
     }
     if pipeline.writes_files() {
-        paths.push(same("files", FILES_DIRECTORY, false));
+        paths.push(HostPath::same("files", FILES_DIRECTORY, false));
+    }
+    // These are on every node. Directories in them need not be, and making them would change where the journal is kept.
+    let journal = !pipeline.sources.units.is_empty();
+    if journal || !pipeline.sources.files.is_empty() {
+        paths.push(HostPath::same("logs", LOGS_DIRECTORY, true));
+    }
+    if journal {
+        paths.push(HostPath::same("volatile-logs", VOLATILE_LOGS_DIRECTORY, true));
     }
     paths
 }

@@ -53,23 +53,11 @@ pub fn render(pipeline: &Pipeline) -> Result<AgentConfig, CompileError> {
     })
 }
 
-/// The directories of the node that the agent sees. Those of logs are always there; directories in them need not be, and making
-/// the journal's would change where the node keeps it. The journal's reader knows which is the node's by its number.
+/// The directories of the node that the agent sees, and the file by which the journal's reader knows which journal is the node's.
 fn directories(pipeline: &Pipeline) -> Vec<HostPath> {
     let mut paths = host_paths(pipeline, "fluent-bit");
-    let journal = !pipeline.sources.units.is_empty();
-    let wanted = [
-        ("logs", "/var/log", journal || !pipeline.sources.files.is_empty()),
-        ("volatile-logs", "/run/log", journal),
-        ("machine-id", "/etc/machine-id", journal),
-    ];
-    for (name, path, _) in wanted.into_iter().filter(|(_, _, wanted)| *wanted) {
-        paths.push(HostPath {
-            name: name.to_owned(),
-            host_path: path.to_owned(),
-            mount_path: path.to_owned(),
-            read_only: true,
-        });
+    if !pipeline.sources.units.is_empty() {
+        paths.push(HostPath::same("machine-id", "/etc/machine-id", true));
     }
     paths
 }

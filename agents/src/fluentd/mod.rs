@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tributary_crds::auth::SecretKeyRef;
 
 use crate::CompileError;
-use crate::config::{AgentConfig, CONFIG_DIRECTORY, HostPath, HttpEndpoint, STATE_DIRECTORY, host_paths};
+use crate::config::{AgentConfig, CONFIG_DIRECTORY, HttpEndpoint, STATE_DIRECTORY, host_paths};
 use crate::pipeline::{Auth, Destination, Output, Pipeline, Tls};
 use config::{Section, Setting};
 
@@ -65,33 +65,10 @@ pub fn render(pipeline: &Pipeline) -> Result<AgentConfig, CompileError> {
         env: environment(),
         secret_env: secret_environment(pipeline),
         secret_files: secret_files(pipeline),
-        host_paths: directories(pipeline),
+        host_paths: host_paths(pipeline, "fluentd"),
         health: metrics.clone(),
         metrics,
     })
-}
-
-/// The directories of the node that the agent sees. Those of logs are always there; directories in them need not be, and making the
-/// journal's would change where the node keeps it.
-fn directories(pipeline: &Pipeline) -> Vec<HostPath> {
-    let mut paths = host_paths(pipeline, "fluentd");
-    let journal = !pipeline.sources.units.is_empty();
-    let wanted = [
-        ("logs", "/var/log", journal || !pipeline.sources.files.is_empty()),
-        ("volatile-logs", "/run/log", journal),
-    ];
-    paths.extend(
-        wanted
-            .into_iter()
-            .filter(|(_, _, wanted)| *wanted)
-            .map(|(name, path, _)| HostPath {
-                name: name.to_owned(),
-                host_path: path.to_owned(),
-                mount_path: path.to_owned(),
-                read_only: true,
-            }),
-    );
-    paths
 }
 
 /// The images for Kubernetes look at these and not at arguments; others look at arguments.

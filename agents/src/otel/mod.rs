@@ -17,15 +17,13 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::CompileError;
-use crate::config::{AgentConfig, CONFIG_DIRECTORY, HostPath, HttpEndpoint, STATE_DIRECTORY, host_paths};
+use crate::config::{AgentConfig, CONFIG_DIRECTORY, HttpEndpoint, STATE_DIRECTORY, host_paths};
 use crate::pipeline::{Pipeline, Place};
 use crate::yaml;
 
 pub use sidecar::Sidecar;
 
 const FILE: &str = "otelcol.yaml";
-/// Where files of the node may be read.
-const LOGS_DIRECTORY: &str = "/var/log";
 const HEALTH_PORT: u16 = 13133;
 const METRICS_PORT: u16 = 8888;
 /// The extension that writes a record's body as a line.
@@ -49,7 +47,7 @@ pub fn render(pipeline: &Pipeline) -> Result<AgentConfig, CompileError> {
             .collect(),
         secret_env: credentials::environment(pipeline),
         secret_files: pipeline.secrets(),
-        host_paths: directories(pipeline),
+        host_paths: host_paths(pipeline, "otel"),
         health: HttpEndpoint {
             port: HEALTH_PORT,
             path: "/".to_owned(),
@@ -59,20 +57,6 @@ pub fn render(pipeline: &Pipeline) -> Result<AgentConfig, CompileError> {
             path: "/metrics".to_owned(),
         },
     })
-}
-
-/// The directories of the node that the agent sees: all logs only where files of the node are read.
-fn directories(pipeline: &Pipeline) -> Vec<HostPath> {
-    let mut paths = host_paths(pipeline, "otel");
-    if !pipeline.sources.files.is_empty() {
-        paths.push(HostPath {
-            name: "logs".to_owned(),
-            host_path: LOGS_DIRECTORY.to_owned(),
-            mount_path: LOGS_DIRECTORY.to_owned(),
-            read_only: true,
-        });
-    }
-    paths
 }
 
 fn arguments() -> Vec<String> {

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::CompileError;
-use crate::config::{AgentConfig, CONFIG_DIRECTORY, HostPath, HttpEndpoint, STATE_DIRECTORY, host_paths};
+use crate::config::{AgentConfig, CONFIG_DIRECTORY, HttpEndpoint, STATE_DIRECTORY, host_paths};
 use crate::pipeline::Pipeline;
 use crate::step::Action;
 use steps::Stage;
@@ -98,7 +98,7 @@ pub fn render(pipeline: &Pipeline) -> Result<AgentConfig, CompileError> {
         ]),
         secret_env: pipeline.aws_environment(),
         secret_files: pipeline.secrets(),
-        host_paths: directories(pipeline),
+        host_paths: host_paths(pipeline, "vector"),
         health: HttpEndpoint {
             port: HEALTH_PORT,
             path: "/health".to_owned(),
@@ -166,24 +166,4 @@ fn document(pipeline: &Pipeline, transforms: &Map<String, Value>, mut sinks: Map
         document["secret"] = credentials::backends();
     }
     document
-}
-
-/// The directories of the node that the agent sees. Those of logs are always there; directories in them need not be, and making
-/// the journal's would change where the node keeps it.
-fn directories(pipeline: &Pipeline) -> Vec<HostPath> {
-    let mut paths = host_paths(pipeline, "vector");
-    let journal = !pipeline.sources.units.is_empty();
-    let wanted = [
-        ("logs", "/var/log", journal || !pipeline.sources.files.is_empty()),
-        ("volatile-logs", "/run/log", journal),
-    ];
-    for (name, path, _) in wanted.into_iter().filter(|(_, _, wanted)| *wanted) {
-        paths.push(HostPath {
-            name: name.to_owned(),
-            host_path: path.to_owned(),
-            mount_path: path.to_owned(),
-            read_only: true,
-        });
-    }
-    paths
 }

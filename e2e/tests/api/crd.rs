@@ -41,7 +41,7 @@ async fn fills_in_defaults(fixture: Fixture) -> anyhow::Result<()> {
     let expected = json!({
         "priority": 0,
         "selector": {},
-        "nodeAgent": {"engine": "OpenTelemetryCollector", "sources": {"containers": {"docker": false}}, "pod": {}, "rollout": {"maxUnavailable": "10%"}},
+        "nodeAgent": {"engine": "OpenTelemetryCollector", "sources": {"containers": {}}, "pod": {}, "rollout": {"maxUnavailable": "10%"}},
         "streamingSidecar": {"layout": "PerFile", "format": "Raw", "missingVolume": "Skip"},
         "agentSidecar": {"engine": "OpenTelemetryCollector", "position": "First", "missingVolume": "Skip", "bufferSize": "64Mi"},
         "direct": {"protocol": "Http"},
