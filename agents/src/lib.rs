@@ -4,6 +4,7 @@
 
 mod cloud;
 mod compile;
+pub mod condition;
 pub mod config;
 mod error;
 pub mod expression;

@@ -2,9 +2,9 @@
 
 use tributary_crds::field::Field;
 
+use crate::condition::Clause;
 use crate::expression::Expression;
 use crate::multiline::Boundary;
-use crate::pipeline::Clause;
 
 /// One step, which records pass that meet every clause. All others pass by it as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use tributary_crds::auth::SecretKeyRef;
 use tributary_crds::destination::{AzureMonitor, CloudWatch, Gcs, GoogleCloudLogging, PubSub, S3};
 
 use super::credentials::{check_secret, compile_aws};
-use super::destination::{base_url, name};
+use super::text::{base_url, name};
 use crate::CompileError;
 use crate::pipeline::{AwsCredentials, AzureTable, Bucket, GoogleBucket, GoogleLog, GoogleTopic, LogGroup};
 

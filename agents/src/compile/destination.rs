@@ -7,6 +7,7 @@ use tributary_crds::output;
 
 use super::cloud;
 use super::credentials::check_secret;
+use super::text::{address, base_url, name, url};
 use crate::CompileError;
 use crate::pipeline::Destination;
 use crate::url::Url;
@@ -92,16 +93,6 @@ pub fn compile(
     })
 }
 
-fn url(field: &str, text: &str, default_port: u16) -> Result<Url, CompileError> {
-    Url::parse(text, default_port).map_err(|problem| {
-        CompileError::field(
-            field,
-            problem,
-            "write an absolute URL without credentials, such as https://host.namespace:8443/path",
-        )
-    })
-}
-
 fn http_url(field: &str, text: &str) -> Result<Url, CompileError> {
     let url = url(field, text, 80)?;
     if !url.path.is_empty() && !url.path.starts_with("/?") {
@@ -111,19 +102,6 @@ fn http_url(field: &str, text: &str) -> Result<Url, CompileError> {
         field,
         "has no path",
         "write where to POST, such as https://collector.logging/logs",
-    ))
-}
-
-/// Reads the URL of a server whose API has a path that the engines know.
-pub fn base_url(field: &str, text: &str, default_port: u16, example: &str) -> Result<Url, CompileError> {
-    let url = url(field, text, default_port)?;
-    if url.path.is_empty() {
-        return Ok(url);
-    }
-    Err(CompileError::field(
-        field,
-        format!("has the path {:?}", url.path),
-        format!("write the server's base URL, such as {example}"),
     ))
 }
 
@@ -220,37 +198,6 @@ fn forward(place: &str, forward: &Forward) -> Result<Destination, CompileError> 
         port: address.port,
         shared_key,
     })
-}
-
-/// Reads `HOST:PORT`.
-fn address(field: &str, text: &str, example: &str) -> Result<Url, CompileError> {
-    // A port that is not written would be this one, which is none.
-    Url::parse(&format!("http://{text}"), 0)
-        .ok()
-        .filter(|url| url.path.is_empty() && url.port > 0 && !text.ends_with('/'))
-        .ok_or_else(|| {
-            let remedy = format!("write HOST:PORT, such as {example}");
-            CompileError::field(field, format!("has {text:?}"), remedy)
-        })
-}
-
-/// A name of ASCII letters, digits and some `punctuation`. `characters` says so in words.
-pub fn name(
-    field: &str,
-    text: &str,
-    longest: usize,
-    punctuation: &str,
-    characters: &str,
-) -> Result<String, CompileError> {
-    let valid = |c: char| c.is_ascii_alphanumeric() || punctuation.contains(c);
-    if (1..=longest).contains(&text.len()) && text.chars().all(valid) {
-        return Ok(text.to_owned());
-    }
-    Err(CompileError::field(
-        field,
-        format!("is {text:?}"),
-        format!("write at most {longest} {characters}"),
-    ))
 }
 
 fn otlp_url(field: &str, otlp: &output::Otlp) -> Result<Url, CompileError> {

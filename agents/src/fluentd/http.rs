@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tributary_crds::auth::SecretKeyRef;
 
 use super::config::Section;
-use super::outputs::{authority, map, matching};
+use super::settings::{authority, map, matching};
 use crate::config::secret_path;
 use crate::pipeline::{Auth, Destination, Output};
 

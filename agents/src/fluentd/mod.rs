@@ -9,6 +9,7 @@ mod http;
 mod image;
 mod outputs;
 mod refusals;
+mod settings;
 mod shapes;
 mod sources;
 
@@ -122,7 +123,7 @@ fn sections(pipeline: &Pipeline) -> Vec<Section> {
     sections.push(
         Section::new("label")
             .argument("@FLUENT_LOG")
-            .with(outputs::matching("null")),
+            .with(settings::matching("null")),
     );
     sections
 }

@@ -1,15 +1,14 @@
 //! Where records go.
 
-use std::collections::BTreeMap;
-
-use serde_json::{Map, json};
+use serde_json::json;
 use tributary_crds::destination::SaslMechanism;
 
 use super::config::{Section, Setting};
+use super::settings::{authority, matching};
 use super::{buffer, data, http};
 use crate::cloud::{Bucket, GoogleBucket, LogGroup};
 use crate::config::{FILES_DIRECTORY, secret_path};
-use crate::pipeline::{Auth, Destination, Output, Pipeline, Tls};
+use crate::pipeline::{Auth, Destination, Output, Pipeline};
 
 /// The section of an output, in its label.
 pub fn section(pipeline: &Pipeline, output: &Output) -> Section {
@@ -50,10 +49,6 @@ pub fn section(pipeline: &Pipeline, output: &Output) -> Section {
         _ => section.with(buffer::section(output)),
     };
     Section::new("label").argument(data::label(output)).with(section)
-}
-
-pub fn matching(kind: &'static str) -> Section {
-    Section::new("match").argument("**").set("@type", kind)
 }
 
 fn json_lines() -> Section {
@@ -235,18 +230,4 @@ fn file(name: &str) -> Section {
         .set("append", "true")
         .set("add_path_suffix", "false")
         .with(json_lines())
-}
-
-/// The file with the authorities.
-pub fn authority(tls: Option<&Tls>) -> Option<String> {
-    tls.and_then(|tls| tls.ca.as_ref()).map(secret_path)
-}
-
-/// A map as a setting.
-pub fn map(entries: &BTreeMap<String, String>) -> String {
-    let entries: Map<_, _> = entries
-        .iter()
-        .map(|(name, value)| (name.clone(), json!(value)))
-        .collect();
-    json!(entries).to_string()
 }

@@ -1,8 +1,7 @@
 //! What each engine can do. A column of the support table is a file of this folder.
 
-use super::{AuthMethod, fluent_bit, fluentd, open_telemetry_collector, vector};
+use super::AuthMethod;
 use crate::buffer::WhenFull;
-use crate::engine::Engine;
 
 /// What one engine can do.
 #[derive(Clone, Copy, Debug)]
@@ -44,16 +43,6 @@ pub const SOURCES: &[&str] = &["containers", "journald", "files"];
 /// Every pattern that an engine serves.
 pub const PATTERNS: &[&str] = &["nodeAgent", "agentSidecar"];
 
-/// The column of an engine.
-pub const fn of(engine: Engine) -> &'static Abilities {
-    match engine {
-        Engine::OpenTelemetryCollector => &open_telemetry_collector::ABILITIES,
-        Engine::FluentBit => &fluent_bit::ABILITIES,
-        Engine::Fluentd => &fluentd::ABILITIES,
-        Engine::Vector => &vector::ABILITIES,
-    }
-}
-
 impl Abilities {
     /// The methods of `auth` that it can use at an output; `None` when it cannot send there.
     pub fn output(&self, field: &str) -> Option<&'static [AuthMethod]> {
@@ -61,30 +50,5 @@ impl Abilities {
             .iter()
             .find(|(known, _)| *known == field)
             .map(|(_, methods)| *methods)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::OUTPUTS;
-    use super::*;
-
-    #[test]
-    fn no_column_has_a_row_that_the_table_has_not() {
-        for engine in Engine::ALL {
-            let abilities = of(engine);
-            for (field, _) in abilities.outputs {
-                assert!(OUTPUTS.iter().any(|output| output.field == *field), "{field}");
-            }
-            for (known, able) in [
-                (PROCESSORS, abilities.processors),
-                (SOURCES, abilities.sources),
-                (PATTERNS, abilities.patterns),
-            ] {
-                for name in able {
-                    assert!(known.contains(name), "{name}");
-                }
-            }
-        }
     }
 }

@@ -11,7 +11,7 @@ mod refusal;
 mod rules;
 mod vector;
 
-pub use abilities::{Abilities, PATTERNS, PROCESSORS, SOURCES, of};
+pub use abilities::{Abilities, PATTERNS, PROCESSORS, SOURCES};
 pub use outputs::*;
 pub use page::page;
 pub use refusal::{Deed, Refusal};
@@ -72,6 +72,16 @@ impl AuthMethod {
 
 /// What can happen when a buffer is full.
 pub const WHEN_FULL: [WhenFull; 3] = [WhenFull::Block, WhenFull::DropOldest, WhenFull::DropNewest];
+
+/// The column of an engine.
+pub const fn of(engine: Engine) -> &'static Abilities {
+    match engine {
+        Engine::OpenTelemetryCollector => &open_telemetry_collector::ABILITIES,
+        Engine::FluentBit => &fluent_bit::ABILITIES,
+        Engine::Fluentd => &fluentd::ABILITIES,
+        Engine::Vector => &vector::ABILITIES,
+    }
+}
 
 /// The engines that can.
 fn able(can: impl Fn(&Abilities) -> bool) -> Vec<Engine> {
@@ -196,4 +206,28 @@ pub fn destinations() -> String {
         .map(|output| output.field)
         .collect::<Vec<_>>()
         .join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_column_has_a_row_that_the_table_has_not() {
+        for engine in Engine::ALL {
+            let abilities = of(engine);
+            for (field, _) in abilities.outputs {
+                assert!(OUTPUTS.iter().any(|output| output.field == *field), "{field}");
+            }
+            for (known, able) in [
+                (PROCESSORS, abilities.processors),
+                (SOURCES, abilities.sources),
+                (PATTERNS, abilities.patterns),
+            ] {
+                for name in able {
+                    assert!(known.contains(name), "{name}");
+                }
+            }
+        }
+    }
 }
