@@ -10,6 +10,7 @@ use tributary_crds::policy::Engine;
 
 pub use crate::cloud::{AwsCredentials, AzureTable, Bucket, GoogleBucket, GoogleLog, GoogleTopic, LogGroup};
 pub use crate::condition::{Clause, Predicate, Subject, Test};
+use crate::multiline::Boundary;
 use crate::step::Step;
 use crate::url::Url;
 
@@ -253,6 +254,11 @@ impl Pipeline {
     pub fn secret_variable(&self, key: &SecretKeyRef) -> String {
         let earlier = self.secrets().range(..key.clone()).count();
         format!("TRIBUTARY_SECRET_{earlier}")
+    }
+
+    /// Where records of several lines begin and end, when lines are joined.
+    pub fn boundary(&self) -> Option<&Boundary> {
+        self.steps.iter().find_map(Step::boundary)
     }
 
     /// The keys of namespace labels that the selection looks at.

@@ -110,7 +110,7 @@ pub fn compile_sidecar(policy_name: &str, spec: &LoggingPolicySpec) -> Result<Si
         template: Template::new(&pipeline)?,
     };
     let settings = spec.agent_sidecar.clone().unwrap_or_default();
-    sidecar.revision = revision(&settings, &sidecar.render(&sample())?);
+    sidecar.revision = revision(&settings, &sidecar.render(&SidecarPod::sample("/log/app.log"))?);
     Ok(sidecar)
 }
 
@@ -205,20 +205,22 @@ fn check_container(name: &str) -> Result<(), CompileError> {
     ))
 }
 
-/// A pod for which a configuration is written only to be hashed.
-fn sample() -> SidecarPod {
-    let path = AbsolutePath::parse("/log/app.log");
-    SidecarPod {
-        files: path
-            .into_iter()
-            .map(|path| SidecarFile {
-                container: "app".to_owned(),
-                shown_path: path.clone(),
-                path,
-                from_end: false,
-            })
-            .collect(),
-        ..SidecarPod::default()
+impl SidecarPod {
+    /// A pod with one file, for which a configuration is written only to be hashed or judged.
+    pub fn sample(path: &str) -> Self {
+        let path = AbsolutePath::parse(path);
+        Self {
+            files: path
+                .into_iter()
+                .map(|path| SidecarFile {
+                    container: "app".to_owned(),
+                    shown_path: path.clone(),
+                    path,
+                    from_end: false,
+                })
+                .collect(),
+            ..Self::default()
+        }
     }
 }
 

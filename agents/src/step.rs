@@ -86,6 +86,22 @@ pub enum Format {
 }
 
 impl Step {
+    /// Where records of several lines begin and end, when the step joins lines.
+    pub fn boundary(&self) -> Option<&Boundary> {
+        match &self.action {
+            Action::Multiline(boundary) => Some(boundary),
+            Action::Parse { .. }
+            | Action::Keep
+            | Action::Drop
+            | Action::Redact { .. }
+            | Action::Set { .. }
+            | Action::Rename { .. }
+            | Action::Remove(_)
+            | Action::Sample { .. }
+            | Action::Throttle { .. } => None,
+        }
+    }
+
     /// The fields that a throttle has measures by.
     pub fn measured_fields(&self) -> &[Field] {
         match &self.action {

@@ -23,10 +23,6 @@ pub fn label(output: &Output) -> String {
 /// The document that the scripts read.
 pub fn document(pipeline: &Pipeline) -> Result<Value, CompileError> {
     let selection = pipeline.selection.iter();
-    let boundary = pipeline.steps.iter().find_map(|step| match &step.action {
-        Action::Multiline(boundary) => Some(boundary),
-        _ => None,
-    });
     Ok(json!({
         "longestMessage": LONGEST_MESSAGE,
         "pods": {
@@ -34,7 +30,7 @@ pub fn document(pipeline: &Pipeline) -> Result<Value, CompileError> {
             "required": !pipeline.namespace_labels().is_empty() || !pipeline.pod_labels().is_empty(),
         },
         "selection": selection.map(|one| Ok(json!([predicate("spec.selector", one)?]))).collect::<Result<Vec<_>, CompileError>>()?,
-        "multiline": boundary.map(multiline).transpose()?,
+        "multiline": pipeline.boundary().map(multiline).transpose()?,
         "steps": steps(&pipeline.steps)?,
         "levels": {
             "keys": level::KEYS,

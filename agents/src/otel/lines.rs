@@ -7,25 +7,13 @@ use super::confmap::text;
 use super::ottl::literal;
 use crate::multiline::Boundary;
 use crate::pipeline::Pipeline;
-use crate::step::Action;
 
 /// The operator that joins the lines of a record, where a pipeline has them joined. `source` is the field that tells apart what lines
 /// come from, and only entries that meet `condition` are looked at.
 ///
 /// It counts its second from the first line of a record, and joins nothing across it.
 pub fn joining(pipeline: &Pipeline, source: &str, condition: &str) -> Option<Value> {
-    let boundary = pipeline.steps.iter().find_map(|step| match &step.action {
-        Action::Multiline(boundary) => Some(boundary),
-        Action::Parse { .. }
-        | Action::Keep
-        | Action::Drop
-        | Action::Redact { .. }
-        | Action::Set { .. }
-        | Action::Rename { .. }
-        | Action::Remove(_)
-        | Action::Sample { .. }
-        | Action::Throttle { .. } => None,
-    })?;
+    let boundary = pipeline.boundary()?;
     let is_first = match boundary {
         Boundary::Starts(expression) => format!("body matches {}", literal(expression.re2())),
         Boundary::Continues(expression) => format!("not (body matches {})", literal(expression.re2())),

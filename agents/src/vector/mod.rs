@@ -20,7 +20,6 @@ use serde_json::{Map, Value, json};
 use crate::CompileError;
 use crate::config::{AgentConfig, CONFIG_DIRECTORY, HttpEndpoint, STATE_DIRECTORY, host_paths};
 use crate::pipeline::Pipeline;
-use crate::step::Action;
 use steps::Stage;
 
 pub use refusal::check;
@@ -112,19 +111,7 @@ pub fn render(pipeline: &Pipeline) -> Result<AgentConfig, CompileError> {
 
 /// What every record passes, and the names of those that end the way.
 fn transforms(pipeline: &Pipeline) -> (Vec<Transform>, Vec<String>) {
-    let boundary = pipeline.steps.iter().find_map(|step| match &step.action {
-        Action::Multiline(boundary) => Some(boundary),
-        Action::Parse { .. }
-        | Action::Keep
-        | Action::Drop
-        | Action::Redact { .. }
-        | Action::Set { .. }
-        | Action::Rename { .. }
-        | Action::Remove(_)
-        | Action::Sample { .. }
-        | Action::Throttle { .. } => None,
-    });
-    let (mut transforms, mut ends) = sources::records(pipeline, boundary);
+    let (mut transforms, mut ends) = sources::records(pipeline, pipeline.boundary());
     for (at, stage) in steps::stages(&pipeline.steps).into_iter().enumerate() {
         let transform = match stage {
             Stage::Program(program) => Transform::program(format!("steps-{at}"), &ends, program),

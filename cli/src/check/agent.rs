@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tributary_agents::config::AgentConfig;
-use tributary_agents::sidecar::{SidecarConfig, SidecarFile, SidecarPod};
+use tributary_agents::sidecar::{SidecarConfig, SidecarPod};
 use tributary_agents::{CompileError, compile, compile_sidecar, render};
 use tributary_crds::LoggingPolicySpec;
-use tributary_crds::annotation::AbsolutePath;
 use tributary_crds::auth::SecretKeyRef;
 
 use super::compiling::Block;
@@ -34,7 +33,9 @@ impl Agent {
     pub fn of(block: Block, name: &str, spec: &LoggingPolicySpec) -> Result<Self, CompileError> {
         match block {
             Block::NodeAgent => Ok(render(&compile(name, spec)?)?.into()),
-            Block::AgentSidecar => Ok(compile_sidecar(name, spec)?.render(&sample())?.into()),
+            Block::AgentSidecar => Ok(compile_sidecar(name, spec)?
+                .render(&SidecarPod::sample(SAMPLE_FILE))?
+                .into()),
         }
     }
 }
@@ -68,21 +69,5 @@ impl From<SidecarConfig> for Agent {
                 .collect(),
             secret_files: BTreeSet::new(),
         }
-    }
-}
-
-fn sample() -> SidecarPod {
-    let path = AbsolutePath::parse(SAMPLE_FILE);
-    SidecarPod {
-        files: path
-            .into_iter()
-            .map(|path| SidecarFile {
-                container: "app".to_owned(),
-                shown_path: path.clone(),
-                path,
-                from_end: false,
-            })
-            .collect(),
-        ..SidecarPod::default()
     }
 }
