@@ -25,12 +25,10 @@ pub fn has_ruby() -> bool {
     if !found {
         // Not by `eprintln!`, which the tests' runner keeps to itself when a test does not fail.
         let thread = std::thread::current();
-        let test = thread.name().unwrap_or("a test");
-        writeln!(
-            std::io::stderr(),
-            "SKIPPED: {test}: there is no ruby on this machine, which runs Fluentd's scripts"
-        )
-        .unwrap();
+        let name = thread.name().unwrap_or("a test");
+        let notice =
+            format!("SKIPPED: {name}: there is no ruby on this machine, which runs Fluentd's scripts\n");
+        std::io::stderr().write_all(notice.as_bytes()).unwrap();
     }
     found
 }
