@@ -2,6 +2,7 @@
 
 use tributary_crds::auth::SecretKeyRef;
 
+use crate::template::Template;
 use crate::url::Url;
 
 /// A bucket of Amazon S3, or of what has its API.
@@ -12,7 +13,7 @@ pub struct Bucket {
     /// Its region.
     pub region: String,
     /// What keys begin with, without slashes at its ends.
-    pub prefix: Option<String>,
+    pub prefix: Option<Template>,
     /// Another server than Amazon's, without a path.
     pub endpoint: Option<Url>,
     /// Absent: the identity of the agent's pod.
@@ -25,9 +26,9 @@ pub struct LogGroup {
     /// The region.
     pub region: String,
     /// The group's name: letters, digits and `_/.#-`, as in [`LogGroup::stream`].
-    pub name: String,
+    pub name: Template,
     /// The stream. Absent: the name of the agent's node.
-    pub stream: Option<String>,
+    pub stream: Option<Template>,
     /// How many days a group that the agent makes keeps records: one of [`RETENTIONS`]. Absent: for ever.
     ///
     /// [`RETENTIONS`]: tributary_crds::destination::CloudWatch::RETENTIONS
@@ -70,13 +71,26 @@ pub struct GoogleLog {
     pub key: Option<SecretKeyRef>,
 }
 
+/// A table of `BigQuery`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GoogleTable {
+    /// The project's ID.
+    pub project: String,
+    /// The dataset: letters, digits and underscores.
+    pub dataset: String,
+    /// The table's name: letters, digits, underscores and dashes.
+    pub name: String,
+    /// A service account's key in JSON. Absent: the identity of the agent's pod.
+    pub key: Option<SecretKeyRef>,
+}
+
 /// A bucket of Google Cloud Storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GoogleBucket {
     /// The bucket's name.
     pub name: String,
     /// What names of objects begin with, without slashes at its ends.
-    pub prefix: Option<String>,
+    pub prefix: Option<Template>,
     /// A service account's key in JSON. Absent: the identity of the agent's pod.
     pub key: Option<SecretKeyRef>,
 }

@@ -21,6 +21,7 @@ mod shipping;
 pub mod sidecar;
 pub mod step;
 mod support;
+pub mod template;
 pub mod url;
 mod vector;
 mod yaml;

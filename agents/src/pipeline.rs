@@ -3,15 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tributary_crds::auth::SecretKeyRef;
+use tributary_crds::compression::Compression;
 use tributary_crds::destination::SaslMechanism;
 use tributary_crds::field::Field;
 use tributary_crds::output::{OtlpProtocol, WhenFull};
 use tributary_crds::policy::Engine;
 
-pub use crate::cloud::{AwsCredentials, AzureTable, Bucket, GoogleBucket, GoogleLog, GoogleTopic, LogGroup};
+pub use crate::cloud::{
+    AwsCredentials, AzureTable, Bucket, GoogleBucket, GoogleLog, GoogleTable, GoogleTopic, LogGroup,
+};
 pub use crate::condition::{Clause, Predicate, Subject, Test};
 use crate::multiline::Boundary;
 use crate::step::Step;
+use crate::template::Template;
 use crate::url::Url;
 
 /// What one policy's agent does.
@@ -72,6 +76,8 @@ pub struct Output {
     pub auth: Option<Auth>,
     /// How the agent checks who it talks to. Absent: by the system's certificate authorities.
     pub tls: Option<Tls>,
+    /// How what goes there is compressed, where the engine has a choice.
+    pub compression: Compression,
     /// What waits on disk.
     pub buffer: Buffer,
 }
@@ -84,14 +90,14 @@ pub enum Destination {
         /// The server, with a path when a proxy adds one.
         url: Url,
         /// The index or data stream.
-        index: String,
+        index: Template,
     },
     /// `OpenSearch`.
     OpenSearch {
         /// The server, with a path when a proxy adds one.
         url: Url,
         /// The index or data stream.
-        index: String,
+        index: Template,
     },
     /// Grafana Loki, by OTLP.
     Loki {
@@ -112,7 +118,7 @@ pub enum Destination {
         /// `HOST:PORT`; not empty.
         brokers: Vec<String>,
         /// The topic.
-        topic: String,
+        topic: Template,
         /// How user and password are proven.
         sasl_mechanism: SaslMechanism,
     },
@@ -123,7 +129,7 @@ pub enum Destination {
         /// The token.
         token: SecretKeyRef,
         /// Absent: the token's default.
-        index: Option<String>,
+        index: Option<Template>,
         /// Absent: the token's default.
         source_type: Option<String>,
     },
@@ -144,6 +150,8 @@ pub enum Destination {
     CloudWatch(LogGroup),
     /// A log of Google Cloud Logging.
     GoogleCloudLogging(GoogleLog),
+    /// A table of `BigQuery`.
+    BigQuery(GoogleTable),
     /// A bucket of Google Cloud Storage.
     Gcs(GoogleBucket),
     /// A topic of Google Cloud Pub/Sub.
@@ -272,7 +280,7 @@ impl Pipeline {
             .collect()
     }
 
-    /// The keys of pod labels that the selection, a step or a condition looks at.
+    /// The keys of pod labels that the selection, a step, a condition or a placeholder looks at.
     pub fn pod_labels(&self) -> BTreeSet<&str> {
         let of_outputs = self.outputs.iter().flat_map(|output| &output.conditions);
         let of_steps = self.steps.iter().flat_map(|step| &step.conditions);
@@ -283,8 +291,13 @@ impl Pipeline {
             Subject::NamespaceLabel(_) => None,
         });
         let measured = self.steps.iter().flat_map(Step::measured_fields);
+        let templates = self
+            .outputs
+            .iter()
+            .flat_map(|output| output.destination.templates());
         fields
             .chain(measured)
+            .chain(templates.flat_map(|(_, template)| template.fields()))
             .filter_map(|field| match field {
                 Field::Label(key) => Some(key.as_str()),
                 _ => None,
@@ -324,6 +337,7 @@ impl Destination {
             | Self::S3(_)
             | Self::CloudWatch(_)
             | Self::GoogleCloudLogging(_)
+            | Self::BigQuery(_)
             | Self::Gcs(_)
             | Self::PubSub(_)
             | Self::AzureMonitor(_)
@@ -332,6 +346,39 @@ impl Destination {
             | Self::Stdout
             | Self::File { .. } => None,
         }
+    }
+}
+
+impl Destination {
+    /// The names that may hold placeholders, each after its field in the policy.
+    pub fn templates(&self) -> Vec<(&'static str, &Template)> {
+        let names = match self {
+            Self::Elasticsearch { index, .. } | Self::OpenSearch { index, .. } => {
+                vec![("index", Some(index))]
+            }
+            Self::Kafka { topic, .. } => vec![("topic", Some(topic))],
+            Self::Splunk { index, .. } => vec![("index", index.as_ref())],
+            Self::S3(bucket) => vec![("prefix", bucket.prefix.as_ref())],
+            Self::Gcs(bucket) => vec![("prefix", bucket.prefix.as_ref())],
+            Self::CloudWatch(group) => vec![
+                ("logGroup", Some(&group.name)),
+                ("logStream", group.stream.as_ref()),
+            ],
+            Self::Loki { .. }
+            | Self::Otlp { .. }
+            | Self::Datadog { .. }
+            | Self::GoogleCloudLogging(_)
+            | Self::BigQuery(_)
+            | Self::PubSub(_)
+            | Self::AzureMonitor(_)
+            | Self::Syslog { .. }
+            | Self::Forward { .. }
+            | Self::Http { .. }
+            | Self::Stdout
+            | Self::File { .. } => Vec::new(),
+        };
+        let given = |(field, template): (_, Option<_>)| Some((field, template?));
+        names.into_iter().filter_map(given).collect()
     }
 }
 
@@ -349,6 +396,7 @@ impl Output {
     pub fn google_key(&self) -> Option<&SecretKeyRef> {
         match &self.destination {
             Destination::GoogleCloudLogging(log) => log.key.as_ref(),
+            Destination::BigQuery(table) => table.key.as_ref(),
             Destination::Gcs(bucket) => bucket.key.as_ref(),
             Destination::PubSub(topic) => topic.key.as_ref(),
             _ => None,

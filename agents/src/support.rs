@@ -1,11 +1,29 @@
 //! What an engine cannot do, although another can.
 
+use tributary_crds::compression::Compression;
 use tributary_crds::output::OtlpProtocol;
 use tributary_crds::policy::Engine;
 use tributary_crds::support::{self, AuthMethod, OutputSupport, Refusal};
 
 use crate::CompileError;
 use crate::pipeline::{Auth, Destination, Output};
+
+/// Refuses a way to compress that a policy chose, when the engine does not know it. `place` is the output's path, for messages.
+pub fn check_compression(
+    place: &str,
+    support: &OutputSupport,
+    way: Compression,
+    engine: Engine,
+) -> Result<(), CompileError> {
+    let deed = support::compression_deed(way, support.field, support.compressing(way));
+    match support.compression_misfit(way).or_else(|| deed.refusal(engine)) {
+        Some(refusal) => Err(CompileError::Refused {
+            field: format!("{place}.compression"),
+            refusal,
+        }),
+        None => Ok(()),
+    }
+}
 
 /// Refuses what the engine cannot do with an output. `place` is the output's path, for messages.
 pub fn check(
@@ -37,6 +55,7 @@ pub fn check(
         let refusal = support.auth_deed(method).and_then(|deed| deed.refusal(engine));
         refuse(field, refusal)?;
     }
+    check_placeholders(place, support, output, engine)?;
     check_plain_grpc(place, output)?;
     match engine {
         Engine::OpenTelemetryCollector => check_collector(place, support, output),
@@ -44,6 +63,28 @@ pub fn check(
         Engine::Fluentd => Ok(()),
         Engine::Vector => crate::vector::check(place, output),
     }
+}
+
+fn check_placeholders(
+    place: &str,
+    support: &OutputSupport,
+    output: &Output,
+    engine: Engine,
+) -> Result<(), CompileError> {
+    for (field, template) in output.destination.templates() {
+        let name = format!("{}.{field}", support.field);
+        let refusal = support::placeholder_deed(&name, support::filling(&name)).refusal(engine);
+        match refusal {
+            Some(refusal) if template.fixed().is_none() => {
+                return Err(CompileError::Refused {
+                    field: format!("{place}.{name}"),
+                    refusal,
+                });
+            }
+            Some(_) | None => {}
+        }
+    }
+    Ok(())
 }
 
 fn check_plain_grpc(place: &str, output: &Output) -> Result<(), CompileError> {
@@ -105,6 +146,7 @@ fn check_fluent_bit(place: &str, output: &Output) -> Result<(), CompileError> {
         | Destination::S3(_)
         | Destination::CloudWatch(_)
         | Destination::GoogleCloudLogging(_)
+        | Destination::BigQuery(_)
         | Destination::Gcs(_)
         | Destination::PubSub(_)
         | Destination::AzureMonitor(_)

@@ -69,6 +69,26 @@ fn destinations_that_cannot_be_reached_are_refused() {
                 "protocol: Http",
             ),
             (
+                "{name: a, elasticsearch: {url: 'http://e', index: '{date}'}}",
+                "elasticsearch.index is \"{date}\", which begins with a placeholder",
+                "begin with what all names have in common",
+            ),
+            (
+                "{name: a, elasticsearch: {url: 'http://e', index: 'x-{kubernetes.namespace}'}}",
+                "the unknown placeholder {kubernetes.namespace}",
+                "{kubernetes.namespace_name}",
+            ),
+            (
+                "{name: a, elasticsearch: {url: 'http://e', index: 'logs-{kubernetes.pod_name}'}}",
+                "may become 258 characters",
+                "no more than 255",
+            ),
+            (
+                "{name: a, syslog: {address: 's:514'}, compression: Gzip}",
+                "outputs[0].compression",
+                "remove compression",
+            ),
+            (
                 "{name: a, elasticsearch: {url: 'http://e', index: _x}}",
                 "elasticsearch.index",
                 "lower-case",

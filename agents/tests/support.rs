@@ -7,11 +7,12 @@ mod least_settings;
 use serde_json::{Value, json};
 use tributary_agents::{CompileError, compile, render};
 use tributary_crds::LoggingPolicySpec;
+use tributary_crds::compression::Compression;
 use tributary_crds::output::WhenFull;
 use tributary_crds::policy::Engine;
 use tributary_crds::support::{
-    AuthMethod, Encryption, OUTPUTS, OutputSupport, PROCESSORS, SOURCES, WHEN_FULL, of, processor_deed,
-    source_deed, when_full_deed,
+    AuthMethod, Encryption, OUTPUTS, OutputSupport, PROCESSORS, SOURCES, TEMPLATES, WHEN_FULL, of,
+    processor_deed, source_deed, when_full_deed,
 };
 
 fn outcome(output: &OutputSupport, engine: Engine, more: Value) -> Result<(), CompileError> {
@@ -55,6 +56,43 @@ fn every_method_of_auth_is_as_the_table_says() {
                 let asked = json!({"auth": least_settings::auth(method)});
                 check(outcome(output, engine, asked), supported, words);
             }
+        }
+    }
+}
+
+#[test]
+fn every_compression_is_as_the_table_says() {
+    for output in OUTPUTS {
+        for engine in output.engines() {
+            for way in Compression::ALL {
+                let supported = of(engine).compression(output.field).contains(&way);
+                let words = if supported { "" } else { "compression" };
+                let asked = json!({"compression": way.as_str()});
+                check(outcome(output, engine, asked), supported, words);
+            }
+        }
+    }
+}
+
+#[test]
+fn placeholders_are_as_the_table_says() {
+    for name in TEMPLATES {
+        let (field, setting) = name.split_once('.').unwrap();
+        let output = OUTPUTS.iter().find(|output| output.field == field).unwrap();
+        let mut destination = least_settings::destination(field);
+        destination[setting] = json!(least_settings::template(name));
+        for engine in output.engines() {
+            let supported = of(engine).placeholders.contains(name);
+            let words = if supported {
+                ""
+            } else {
+                "write a name without braces"
+            };
+            check(
+                outcome(output, engine, json!({field: destination})),
+                supported,
+                words,
+            );
         }
     }
 }

@@ -6,6 +6,7 @@
 pub mod annotation;
 pub mod auth;
 pub mod buffer;
+pub mod compression;
 pub mod condition;
 pub mod destination;
 pub mod engine;
@@ -13,6 +14,7 @@ pub mod field;
 pub mod multiline;
 pub mod names;
 pub mod output;
+pub mod placeholder;
 pub mod policy;
 pub mod processor;
 pub mod quantity;

@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::{Auth, SecretKeyRef, Tls};
 pub use crate::buffer::{Buffer, WhenFull};
+use crate::compression::Compression;
 use crate::condition::Condition;
 use crate::destination::{
-    AwsCredentials, AzureMonitor, CloudWatch, Datadog, Forward, Gcs, GoogleCloudLogging, Kafka, OpenSearch,
-    Papertrail, PubSub, S3, Splunk, Syslog,
+    self, AwsCredentials, AzureMonitor, BigQuery, CloudWatch, Datadog, Forward, Gcs, GoogleCloudLogging,
+    Kafka, OpenSearch, Papertrail, PubSub, S3, Splunk, Syslog,
 };
+use crate::placeholder;
 use crate::support::{self, OutputSupport};
 
 /// One destination, and what belongs to it.
@@ -67,6 +69,10 @@ pub struct Output {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub google_cloud_logging: Option<GoogleCloudLogging>,
 
+    /// A table of Google `BigQuery`, one standard record a row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub big_query: Option<BigQuery>,
+
     /// A bucket of Google Cloud Storage, one standard record as JSON a line of compressed objects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gcs: Option<Gcs>,
@@ -116,6 +122,10 @@ pub struct Output {
     #[schemars(length(max = 16))]
     pub conditions: Vec<Condition>,
 
+    /// Absent: `Gzip` where the destination takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compression: Option<Compression>,
+
     /// What waits on the node's disk while the destination is slow or away.
     #[serde(default)]
     pub buffer: Buffer,
@@ -144,6 +154,8 @@ pub enum Destination<'a> {
     CloudWatch(&'a CloudWatch),
     /// A log of Google Cloud.
     GoogleCloudLogging(&'a GoogleCloudLogging),
+    /// A table of `BigQuery`.
+    BigQuery(&'a BigQuery),
     /// A bucket of Google Cloud Storage.
     Gcs(&'a Gcs),
     /// A topic of Pub/Sub.
@@ -180,6 +192,7 @@ impl Output {
             self.google_cloud_logging
                 .as_ref()
                 .map(Destination::GoogleCloudLogging),
+            self.big_query.as_ref().map(Destination::BigQuery),
             self.gcs.as_ref().map(Destination::Gcs),
             self.pub_sub.as_ref().map(Destination::PubSub),
             self.azure_monitor.as_ref().map(Destination::AzureMonitor),
@@ -222,6 +235,7 @@ impl<'a> Destination<'a> {
             Self::S3(_) => &support::S3,
             Self::CloudWatch(_) => &support::CLOUD_WATCH,
             Self::GoogleCloudLogging(_) => &support::GOOGLE_CLOUD_LOGGING,
+            Self::BigQuery(_) => &support::BIG_QUERY,
             Self::Gcs(_) => &support::GCS,
             Self::PubSub(_) => &support::PUB_SUB,
             Self::AzureMonitor(_) => &support::AZURE_MONITOR,
@@ -248,6 +262,7 @@ impl<'a> Destination<'a> {
             Self::S3(to) => of_aws(&to.credentials),
             Self::CloudWatch(to) => of_aws(&to.credentials),
             Self::GoogleCloudLogging(to) => to.credentials_secret_ref.iter().collect(),
+            Self::BigQuery(to) => to.credentials_secret_ref.iter().collect(),
             Self::Gcs(to) => to.credentials_secret_ref.iter().collect(),
             Self::PubSub(to) => to.credentials_secret_ref.iter().collect(),
             Self::AzureMonitor(to) => vec![&to.client_secret_ref],
@@ -278,9 +293,10 @@ pub struct Elasticsearch {
     )]
     pub url: String,
 
-    /// The index or data stream. Default `tributary`.
+    /// The index or data stream; may hold placeholders. Default `tributary`.
     #[serde(default = "Elasticsearch::default_index")]
-    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[a-z0-9][a-z0-9._-]*$"))]
+    #[schemars(length(min = 1, max = 255))]
+    #[x_kube(validation = placeholder::rule(destination::INDEX, destination::INDEX_ADVICE))]
     pub index: String,
 }
 

@@ -1,12 +1,16 @@
 //! Destinations of the public clouds.
 
 use tributary_crds::auth::SecretKeyRef;
-use tributary_crds::destination::{AzureMonitor, CloudWatch, Gcs, GoogleCloudLogging, PubSub, S3};
+use tributary_crds::destination::{AzureMonitor, BigQuery, CloudWatch, Gcs, GoogleCloudLogging, PubSub, S3};
 
 use super::credentials::{check_secret, compile_aws};
+use super::template::{self, KEY_PREFIXES, LOG_GROUPS};
 use super::text::{base_url, name};
 use crate::CompileError;
-use crate::pipeline::{AwsCredentials, AzureTable, Bucket, GoogleBucket, GoogleLog, GoogleTopic, LogGroup};
+use crate::pipeline::{
+    AwsCredentials, AzureTable, Bucket, GoogleBucket, GoogleLog, GoogleTable, GoogleTopic, LogGroup,
+};
+use crate::template::Template;
 
 /// Checks a bucket of S3. `place` is its path, for messages; so it is in what follows.
 pub fn s3(place: &str, s3: &S3) -> Result<Bucket, CompileError> {
@@ -23,7 +27,7 @@ pub fn s3(place: &str, s3: &S3) -> Result<Bucket, CompileError> {
             "letters, digits, dots and dashes",
         )?,
         region: region(&format!("{place}.region"), &s3.region)?,
-        prefix: key_prefix(&format!("{place}.prefix"), s3.prefix.as_deref())?,
+        prefix: key_prefix(place, s3.prefix.as_deref())?,
         endpoint: endpoint.transpose()?,
         credentials: aws(place, s3.credentials.as_ref())?,
     })
@@ -31,10 +35,7 @@ pub fn s3(place: &str, s3: &S3) -> Result<Bucket, CompileError> {
 
 /// Checks a log group of `CloudWatch`.
 pub fn log_group(place: &str, group: &CloudWatch) -> Result<LogGroup, CompileError> {
-    let checked = |field: &str, text: &str| {
-        let characters = "letters, digits, slashes, dots, dashes, underscores and number signs";
-        name(&format!("{place}.{field}"), text, 512, "_/.#-", characters)
-    };
+    let checked = |field: &str, text: &str| template::compile(&format!("{place}.{field}"), text, &LOG_GROUPS);
     if let Some(days) = group.retention_days
         && !CloudWatch::RETENTIONS.contains(&days)
     {
@@ -73,6 +74,24 @@ pub fn google_log(place: &str, log: &GoogleCloudLogging) -> Result<GoogleLog, Co
     })
 }
 
+/// Checks a table of `BigQuery`.
+pub fn google_table(place: &str, table: &BigQuery) -> Result<GoogleTable, CompileError> {
+    let checked = |field: &str, text: &str, punctuation: &str, characters: &str| {
+        name(&format!("{place}.{field}"), text, 255, punctuation, characters)
+    };
+    Ok(GoogleTable {
+        project: project(place, &table.project_id)?,
+        dataset: checked("dataset", &table.dataset, "_", "letters, digits and underscores")?,
+        name: checked(
+            "table",
+            &table.table,
+            "_-",
+            "letters, digits, underscores and dashes",
+        )?,
+        key: google_key(place, table.credentials_secret_ref.as_ref())?,
+    })
+}
+
 /// Checks a bucket of Google Cloud Storage.
 pub fn google_bucket(place: &str, bucket: &Gcs) -> Result<GoogleBucket, CompileError> {
     Ok(GoogleBucket {
@@ -83,7 +102,7 @@ pub fn google_bucket(place: &str, bucket: &Gcs) -> Result<GoogleBucket, CompileE
             "._-",
             "letters, digits, dots, dashes and underscores",
         )?,
-        prefix: key_prefix(&format!("{place}.prefix"), bucket.prefix.as_deref())?,
+        prefix: key_prefix(place, bucket.prefix.as_deref())?,
         key: google_key(place, bucket.credentials_secret_ref.as_ref())?,
     })
 }
@@ -164,20 +183,9 @@ fn google_key(place: &str, key: Option<&SecretKeyRef>) -> Result<Option<SecretKe
         .transpose()
 }
 
-/// Names with slashes between them. A name that begins with a dot would be taken for a place of a file system.
-fn key_prefix(field: &str, prefix: Option<&str>) -> Result<Option<String>, CompileError> {
-    let Some(prefix) = prefix else {
-        return Ok(None);
-    };
-    let plain = |c: char| c.is_ascii_alphanumeric() || ".=_-".contains(c);
-    let mut names = prefix.split('/');
-    let valid = |name: &str| !name.is_empty() && !name.starts_with('.') && name.chars().all(plain);
-    if prefix.len() <= 512 && names.all(valid) {
-        return Ok(Some(prefix.to_owned()));
-    }
-    Err(CompileError::field(
-        field,
-        format!("is {prefix:?}"),
-        "write names of letters, digits, dots, dashes, underscores and equals signs with slashes between them, such as logs/prod",
-    ))
+fn key_prefix(place: &str, prefix: Option<&str>) -> Result<Option<Template>, CompileError> {
+    let field = format!("{place}.prefix");
+    prefix
+        .map(|prefix| template::compile(&field, prefix, &KEY_PREFIXES))
+        .transpose()
 }

@@ -7,6 +7,7 @@ use tributary_crds::output;
 
 use super::cloud;
 use super::credentials::check_secret;
+use super::template;
 use super::text::{address, base_url, name, url};
 use crate::CompileError;
 use crate::pipeline::Destination;
@@ -23,11 +24,19 @@ pub fn compile(
     Ok(match wanted {
         output::Destination::Elasticsearch(to) => Destination::Elasticsearch {
             url: url(&format!("{place}.elasticsearch.url"), &to.url, 9200)?,
-            index: check_index(&format!("{place}.elasticsearch.index"), &to.index)?,
+            index: template::compile(
+                &format!("{place}.elasticsearch.index"),
+                &to.index,
+                &template::INDICES,
+            )?,
         },
         output::Destination::OpenSearch(to) => Destination::OpenSearch {
             url: url(&format!("{place}.openSearch.url"), &to.url, 9200)?,
-            index: check_index(&format!("{place}.openSearch.index"), &to.index)?,
+            index: template::compile(
+                &format!("{place}.openSearch.index"),
+                &to.index,
+                &template::INDICES,
+            )?,
         },
         output::Destination::Loki(to) => Destination::Loki {
             url: base_url(
@@ -54,6 +63,9 @@ pub fn compile(
         }
         output::Destination::GoogleCloudLogging(to) => {
             Destination::GoogleCloudLogging(cloud::google_log(&format!("{place}.googleCloudLogging"), to)?)
+        }
+        output::Destination::BigQuery(to) => {
+            Destination::BigQuery(cloud::google_table(&format!("{place}.bigQuery"), to)?)
         }
         output::Destination::Gcs(to) => Destination::Gcs(cloud::google_bucket(&format!("{place}.gcs"), to)?),
         output::Destination::PubSub(to) => {
@@ -113,13 +125,7 @@ fn kafka(place: &str, kafka: &Kafka) -> Result<Destination, CompileError> {
         let remedy = "write at least one broker, such as kafka-0.kafka:9092";
         return Err(CompileError::field(field, "is empty", remedy));
     }
-    let topic = name(
-        &format!("{place}.topic"),
-        &kafka.topic,
-        249,
-        "._-",
-        "letters, digits, dots, underscores and dashes",
-    )?;
+    let topic = template::compile(&format!("{place}.topic"), &kafka.topic, &template::TOPICS)?;
     Ok(Destination::Kafka {
         brokers,
         topic,
@@ -128,10 +134,10 @@ fn kafka(place: &str, kafka: &Kafka) -> Result<Destination, CompileError> {
 }
 
 fn splunk(place: &str, splunk: &Splunk) -> Result<Destination, CompileError> {
-    let index = splunk.index.as_deref().map(|index| {
-        let characters = "letters, digits, underscores and dashes";
-        name(&format!("{place}.index"), index, 80, "_-", characters)
-    });
+    let index = splunk
+        .index
+        .as_deref()
+        .map(|index| template::compile(&format!("{place}.index"), index, &template::SPLUNK_INDICES));
     let source_type = splunk.source_type.as_deref().map(|source_type| {
         let characters = "letters, digits, colons, dots, underscores and dashes";
         name(
@@ -228,16 +234,6 @@ fn file_name(field: &str, path: &str) -> Result<String, CompileError> {
             "write a file directly in /var/log/tributary/, such as /var/log/tributary/all.jsonl",
         )
     })
-}
-
-fn check_index(field: &str, index: &str) -> Result<String, CompileError> {
-    let first = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    if index.len() <= 255 && index.starts_with(first) && index.chars().all(|c| first(c) || "._-".contains(c))
-    {
-        return Ok(index.to_owned());
-    }
-    let remedy = "write at most 255 lower-case letters, digits, dots, underscores and dashes, starting with a letter or digit";
-    Err(CompileError::field(field, format!("is {index:?}"), remedy))
 }
 
 fn check_header_name(field: &str, name: &str) -> Result<(), CompileError> {

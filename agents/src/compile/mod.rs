@@ -11,6 +11,7 @@ mod output;
 mod sidecar;
 mod source;
 mod step;
+mod template;
 mod text;
 
 use tributary_crds::output::Output as Wanted;

@@ -1,5 +1,6 @@
 //! One output: where it goes, and what belongs to it.
 
+use tributary_crds::compression::Compression;
 use tributary_crds::output;
 use tributary_crds::policy::Engine;
 use tributary_crds::quantity::ExactQuantity;
@@ -44,6 +45,7 @@ pub fn compile(place: &str, output: &output::Output, engine: Engine) -> Result<O
     let buffer = compile_buffer(&format!("{place}.buffer"), &output.buffer)?;
     let compiled = Output {
         name: output.name.clone(),
+        compression: output.compression.unwrap_or(default_compression(&destination)),
         destination,
         conditions,
         auth,
@@ -51,7 +53,35 @@ pub fn compile(place: &str, output: &output::Output, engine: Engine) -> Result<O
         buffer,
     };
     support::check(place, wanted.support(), &compiled, engine)?;
+    if let Some(way) = output.compression {
+        support::check_compression(place, wanted.support(), way, engine)?;
+    }
     Ok(compiled)
+}
+
+/// What nobody chose: what every server of the kind takes. A web server or a syslog server need not take anything compressed.
+fn default_compression(destination: &Destination) -> Compression {
+    match destination {
+        Destination::Http { .. }
+        | Destination::Syslog { .. }
+        | Destination::Stdout
+        | Destination::File { .. } => Compression::None,
+        Destination::Elasticsearch { .. }
+        | Destination::OpenSearch { .. }
+        | Destination::Loki { .. }
+        | Destination::Otlp { .. }
+        | Destination::Kafka { .. }
+        | Destination::Splunk { .. }
+        | Destination::Datadog { .. }
+        | Destination::S3(_)
+        | Destination::CloudWatch(_)
+        | Destination::GoogleCloudLogging(_)
+        | Destination::BigQuery(_)
+        | Destination::Gcs(_)
+        | Destination::PubSub(_)
+        | Destination::AzureMonitor(_)
+        | Destination::Forward { .. } => Compression::Gzip,
+    }
 }
 
 /// A destination that uses no network takes neither auth nor tls; one that starts with `http:` takes no tls.

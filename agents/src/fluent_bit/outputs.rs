@@ -95,6 +95,7 @@ fn processors(output: &Output) -> Vec<Value> {
         | Destination::Datadog { .. }
         | Destination::S3(_)
         | Destination::GoogleCloudLogging(_)
+        | Destination::BigQuery(_)
         | Destination::Gcs(_)
         | Destination::PubSub(_)
         | Destination::AzureMonitor(_)
@@ -120,14 +121,17 @@ fn encrypted_host(output: &Output) -> Option<&str> {
 fn destination(output: &Output) -> Result<Map<String, Value>, CompileError> {
     let destination = &output.destination;
     let settings = match destination {
-        Destination::Elasticsearch { index, .. } => search("es", index),
-        Destination::OpenSearch { index, .. } => search("opensearch", index),
+        Destination::Elasticsearch { index, .. } => search("es", &index.beginning),
+        Destination::OpenSearch { index, .. } => search("opensearch", &index.beginning),
         Destination::Loki { tenant_id, .. } => loki(tenant_id.as_deref()),
         Destination::Otlp { endpoint, protocol } => otlp(endpoint, *protocol),
-        Destination::Kafka { brokers, topic, .. } => kafka(brokers, topic),
+        Destination::Kafka { brokers, topic, .. } => kafka(brokers, &topic.beginning),
         Destination::Splunk {
             index, source_type, ..
-        } => splunk(index.as_deref(), source_type.as_deref()),
+        } => splunk(
+            index.as_ref().map(|index| index.beginning.as_str()),
+            source_type.as_deref(),
+        ),
         Destination::Datadog {
             host,
             service,
@@ -137,6 +141,7 @@ fn destination(output: &Output) -> Result<Map<String, Value>, CompileError> {
         Destination::CloudWatch(group) => cloud_watch::settings(group),
         Destination::S3(_)
         | Destination::GoogleCloudLogging(_)
+        | Destination::BigQuery(_)
         | Destination::Gcs(_)
         | Destination::PubSub(_)
         | Destination::AzureMonitor(_) => {

@@ -90,7 +90,7 @@ fn request(destination: &Destination) -> Request {
     match destination {
         Destination::Elasticsearch { url, index } | Destination::OpenSearch { url, index } => Request {
             content_type: "application/x-ndjson",
-            ..json(format!("{url}/{index}/_bulk"), "bulk")
+            ..json(format!("{url}/{}/_bulk", index.beginning), "bulk")
         },
         Destination::Loki { url, tenant_id } => Request {
             headers: tenant_id
@@ -112,6 +112,7 @@ fn request(destination: &Destination) -> Request {
         | Destination::S3(_)
         | Destination::CloudWatch(_)
         | Destination::GoogleCloudLogging(_)
+        | Destination::BigQuery(_)
         | Destination::Gcs(_)
         | Destination::PubSub(_)
         | Destination::AzureMonitor(_)

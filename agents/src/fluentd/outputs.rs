@@ -6,9 +6,10 @@ use tributary_crds::destination::SaslMechanism;
 use super::config::{Section, Setting};
 use super::settings::{authority, matching};
 use super::{buffer, data, http};
-use crate::cloud::{Bucket, GoogleBucket, LogGroup};
+use crate::cloud::{Bucket, GoogleBucket, GoogleTable, LogGroup};
 use crate::config::{FILES_DIRECTORY, secret_path};
 use crate::pipeline::{Auth, Destination, Output, Pipeline};
+use crate::template::Template;
 
 /// The section of an output, in its label.
 pub fn section(pipeline: &Pipeline, output: &Output) -> Section {
@@ -24,9 +25,16 @@ pub fn section(pipeline: &Pipeline, output: &Output) -> Section {
             brokers,
             topic,
             sasl_mechanism,
-        } => kafka(pipeline, output, &brokers.join(","), topic, *sasl_mechanism),
+        } => kafka(
+            pipeline,
+            output,
+            &brokers.join(","),
+            &topic.beginning,
+            *sasl_mechanism,
+        ),
         Destination::S3(bucket) => s3(bucket),
         Destination::CloudWatch(group) => cloud_watch(group),
+        Destination::BigQuery(table) => big_query(table),
         Destination::Gcs(bucket) => gcs(bucket),
         Destination::Syslog {
             host,
@@ -97,8 +105,10 @@ fn kafka(
 }
 
 /// Where objects of an hour are. The name is that of the chunk, so that sending it again replaces it.
-fn object_path(prefix: Option<&str>) -> String {
-    let prefix = prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default();
+fn object_path(prefix: Option<&Template>) -> String {
+    let prefix = prefix
+        .map(|prefix| format!("{}/", prefix.beginning))
+        .unwrap_or_default();
     format!("{prefix}year=%Y/month=%m/day=%d/hour=%H/")
 }
 
@@ -108,7 +118,7 @@ fn s3(bucket: &Bucket) -> Section {
     let mut section = matching("s3")
         .set("s3_bucket", bucket.name.as_str())
         .set("s3_region", bucket.region.as_str())
-        .set("path", object_path(bucket.prefix.as_deref()))
+        .set("path", object_path(bucket.prefix.as_ref()))
         .set("s3_object_key_format", OBJECT_NAME)
         .set("hex_random_length", "16")
         .set("store_as", "gzip")
@@ -126,11 +136,19 @@ fn s3(bucket: &Bucket) -> Section {
     section
 }
 
+fn big_query(table: &GoogleTable) -> Section {
+    matching("tributary_bigquery")
+        .set("project", table.project.as_str())
+        .set("dataset", table.dataset.as_str())
+        .set("table", table.name.as_str())
+        .set_some("key_file", table.key.as_ref().map(secret_path))
+}
+
 fn gcs(bucket: &GoogleBucket) -> Section {
     matching("gcs")
         .set("bucket", bucket.name.as_str())
         .set_some("keyfile", bucket.key.as_ref().map(secret_path))
-        .set("path", object_path(bucket.prefix.as_deref()))
+        .set("path", object_path(bucket.prefix.as_ref()))
         .set("object_key_format", OBJECT_NAME)
         .set("hex_random_length", "32")
         .set("store_as", "gzip")
@@ -141,12 +159,12 @@ fn gcs(bucket: &GoogleBucket) -> Section {
 
 fn cloud_watch(group: &LogGroup) -> Section {
     let stream = match &group.stream {
-        Some(stream) => Setting::from(stream.as_str()),
+        Some(stream) => Setting::from(stream.beginning.as_str()),
         None => Setting::Variable("K8S_NODE_NAME".to_owned()),
     };
     matching("cloudwatch_logs")
         .set("region", group.region.as_str())
-        .set("log_group_name", group.name.as_str())
+        .set("log_group_name", group.name.beginning.as_str())
         .set("log_stream_name", stream)
         .set("auto_create_stream", "true")
         .set_some(

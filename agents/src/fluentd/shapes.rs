@@ -26,7 +26,10 @@ pub fn shape(destination: &Destination) -> Shape {
         }
         Destination::Splunk {
             index, source_type, ..
-        } => ("splunk", json!({"index": index, "sourceType": source_type})),
+        } => (
+            "splunk",
+            json!({"index": index.as_ref().map(|index| &index.beginning), "sourceType": source_type}),
+        ),
         Destination::Datadog { service, source, .. } => {
             ("datadog", json!({"service": service, "source": source}))
         }
@@ -35,6 +38,7 @@ pub fn shape(destination: &Destination) -> Shape {
         Destination::Kafka { .. }
         | Destination::S3(_)
         | Destination::GoogleCloudLogging(_)
+        | Destination::BigQuery(_)
         | Destination::Gcs(_)
         | Destination::PubSub(_)
         | Destination::AzureMonitor(_)

@@ -84,6 +84,7 @@ pub fn render(pipeline: &Pipeline, output: &Output) -> Result<Rendered, CompileE
         }
         Destination::Datadog { .. }
         | Destination::Forward { .. }
+        | Destination::BigQuery(_)
         | Destination::Gcs(_)
         | Destination::PubSub(_)
         | Destination::AzureMonitor(_)
@@ -116,7 +117,7 @@ fn exporter(pipeline: &Pipeline, output: &Output) -> Result<(&'static str, Value
         // OpenSearch takes the same requests; the exporter of its name cannot send the record as it is.
         Destination::Elasticsearch { url, index } | Destination::OpenSearch { url, index } => (
             "elasticsearch",
-            network(pipeline, output, elasticsearch(url, index)),
+            network(pipeline, output, elasticsearch(url, &index.beginning)),
         ),
         Destination::Loki { url, tenant_id } => {
             let mut settings = otlp_http(&format!("{url}/otlp"));
@@ -141,7 +142,7 @@ fn exporter(pipeline: &Pipeline, output: &Output) -> Result<(&'static str, Value
             topic,
             sasl_mechanism,
         } => {
-            let mut settings = kafka(brokers, topic);
+            let mut settings = kafka(brokers, &topic.beginning);
             if let Some(Auth::Basic { username, password }) = &output.auth {
                 let sasl = credentials::sasl(pipeline, *sasl_mechanism, username, password);
                 settings.push(("auth", sasl));
@@ -158,7 +159,11 @@ fn exporter(pipeline: &Pipeline, output: &Output) -> Result<(&'static str, Value
             network(
                 pipeline,
                 output,
-                splunk(url, index.as_deref(), source_type.as_deref()),
+                splunk(
+                    url,
+                    index.as_ref().map(|index| index.beginning.as_str()),
+                    source_type.as_deref(),
+                ),
             ),
         ),
         Destination::Syslog {
@@ -186,6 +191,7 @@ fn exporter(pipeline: &Pipeline, output: &Output) -> Result<(&'static str, Value
         ),
         Destination::Datadog { .. }
         | Destination::Forward { .. }
+        | Destination::BigQuery(_)
         | Destination::Gcs(_)
         | Destination::PubSub(_)
         | Destination::AzureMonitor(_) => {
@@ -270,7 +276,7 @@ fn s3(bucket: &Bucket) -> Vec<(&'static str, Value)> {
         "unique_key_func_name": "uuidv7",
     });
     if let Some(prefix) = &bucket.prefix {
-        uploader["s3_prefix"] = text(prefix);
+        uploader["s3_prefix"] = text(&prefix.beginning);
     }
     if let Some(endpoint) = &bucket.endpoint {
         uploader["endpoint"] = text(&endpoint.to_string());

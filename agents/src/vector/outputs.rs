@@ -15,6 +15,7 @@ use crate::pipeline::{
     Auth, AzureTable, Bucket, Buffer, Destination, GoogleBucket, GoogleLog, GoogleTopic, LogGroup, Output,
     Pipeline,
 };
+use crate::template::Template;
 use crate::url::Url;
 
 /// Vector refuses a disk buffer that cannot hold two of its files of 128 MiB and its index.
@@ -89,6 +90,7 @@ fn shape(destination: &Destination) -> String {
         Destination::GoogleCloudLogging(_) => record::GOOGLE_CLOUD_LOGGING.to_owned(),
         Destination::Kafka { .. }
         | Destination::S3(_)
+        | Destination::BigQuery(_)
         | Destination::Gcs(_)
         | Destination::PubSub(_)
         | Destination::Forward { .. }
@@ -102,7 +104,7 @@ fn shape(destination: &Destination) -> String {
 fn sink(output: &Output) -> Result<Value, CompileError> {
     Ok(match &output.destination {
         Destination::Elasticsearch { url, index } | Destination::OpenSearch { url, index } => {
-            search(output, url, index)
+            search(output, url, &index.beginning)
         }
         Destination::Loki { url, tenant_id } => {
             let headers = tenant_id.iter().map(|tenant| ("X-Scope-OrgID", tenant.as_str()));
@@ -113,7 +115,7 @@ fn sink(output: &Output) -> Result<Value, CompileError> {
             brokers,
             topic,
             sasl_mechanism,
-        } => kafka(output, brokers, topic, *sasl_mechanism),
+        } => kafka(output, brokers, &topic.beginning, *sasl_mechanism),
         Destination::Splunk {
             url,
             token,
@@ -121,7 +123,12 @@ fn sink(output: &Output) -> Result<Value, CompileError> {
             source_type,
         } => with_tls(
             output,
-            splunk(url, &secret(token), index.as_deref(), source_type.as_deref()),
+            splunk(
+                url,
+                &secret(token),
+                index.as_ref().map(|index| index.beginning.as_str()),
+                source_type.as_deref(),
+            ),
         ),
         Destination::Datadog { host, api_key, .. } => datadog(output, host, &secret(api_key)),
         Destination::S3(bucket) => s3(bucket),
@@ -136,11 +143,11 @@ fn sink(output: &Output) -> Result<Value, CompileError> {
             encrypted,
         } => syslog(output, host, *port, *encrypted),
         Destination::Http { url, headers } => http(output, url, headers),
-        Destination::Forward { .. } => {
+        Destination::BigQuery(_) | Destination::Forward { .. } => {
             return Err(CompileError::field(
                 format!("output {}", output.name),
                 "has a destination to which engine Vector cannot send",
-                "write an output otlp, or engine: FluentBit",
+                "write another engine",
             ));
         }
         Destination::Stdout => lines(json!({"type": "console", "target": "stdout"})),
@@ -317,8 +324,10 @@ fn datadog(output: &Output, host: &str, key: &str) -> Value {
 }
 
 /// Objects of JSON lines. `extension` is of their names.
-fn objects(mut sink: Value, prefix: Option<&str>) -> Value {
-    let prefix = prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default();
+fn objects(mut sink: Value, prefix: Option<&Template>) -> Value {
+    let prefix = prefix
+        .map(|prefix| format!("{}/", prefix.beginning))
+        .unwrap_or_default();
     sink["key_prefix"] = json!(prefix + OBJECT_KEY);
     sink["filename_time_format"] = json!("%s");
     // Two agents may write in the same second.
@@ -341,18 +350,18 @@ fn s3(bucket: &Bucket) -> Value {
     if let Some(endpoint) = &bucket.endpoint {
         sink["endpoint"] = json!(endpoint.to_string());
     }
-    objects(sink, bucket.prefix.as_deref())
+    objects(sink, bucket.prefix.as_ref())
 }
 
 fn cloud_watch(group: &LogGroup) -> Value {
     let mut sink = json!({
         "type": "aws_cloudwatch_logs",
         "region": group.region,
-        "group_name": group.name,
+        "group_name": group.name.beginning,
         "encoding": {"codec": "json"},
     });
     if let Some(stream) = &group.stream {
-        sink["stream_name"] = json!(stream);
+        sink["stream_name"] = json!(stream.beginning);
     } else {
         sink["stream_name"] = json!("{{ kubernetes.host }}");
         // The node's name, which no record says for itself.
@@ -390,7 +399,7 @@ fn google_cloud_logging(log: &GoogleLog) -> Value {
 
 fn gcs(bucket: &GoogleBucket) -> Value {
     let sink = json!({"type": "gcp_cloud_storage", "bucket": bucket.name});
-    with_google_key(objects(sink, bucket.prefix.as_deref()), bucket.key.as_ref())
+    with_google_key(objects(sink, bucket.prefix.as_ref()), bucket.key.as_ref())
 }
 
 fn pub_sub(topic: &GoogleTopic) -> Value {

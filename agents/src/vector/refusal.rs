@@ -55,6 +55,7 @@ pub fn check(place: &str, output: &Output) -> Result<(), CompileError> {
         | Destination::S3(_)
         | Destination::CloudWatch(_)
         | Destination::GoogleCloudLogging(_)
+        | Destination::BigQuery(_)
         | Destination::Gcs(_)
         | Destination::PubSub(_)
         | Destination::AzureMonitor(_)

@@ -16,6 +16,7 @@ pub fn destination(field: &str) -> Value {
         "googleCloudLogging" => {
             json!({"projectId": "my-project", "clusterName": "prod", "location": "europe-west1"})
         }
+        "bigQuery" => json!({"projectId": "my-project", "dataset": "logs", "table": "records"}),
         "gcs" => json!({"bucket": "logs"}),
         "pubSub" => json!({"projectId": "my-project", "topic": "logs"}),
         "azureMonitor" => json!({
@@ -27,6 +28,18 @@ pub fn destination(field: &str) -> Value {
         "stdout" => json!({}),
         "file" => json!({"path": "/var/log/tributary/a"}),
         field => panic!("write here the least that {field} needs"),
+    }
+}
+
+/// A value with a placeholder for one of the support table's templates.
+pub fn template(name: &str) -> &'static str {
+    match name {
+        "elasticsearch.index" | "openSearch.index" | "splunk.index" | "kafka.topic" => {
+            "logs-{kubernetes.container_name}"
+        }
+        "s3.prefix" | "gcs.prefix" => "logs/{kubernetes.namespace_name}",
+        "cloudWatch.logGroup" | "cloudWatch.logStream" => "/logs/{kubernetes.labels.app}",
+        name => panic!("write here a name for {name}"),
     }
 }
 

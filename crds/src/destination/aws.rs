@@ -4,7 +4,13 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{KEY_PREFIX, KEY_PREFIX_ADVICE};
 use crate::auth::SecretKeyRef;
+use crate::placeholder;
+
+/// What a log group and its streams may be called, for [`placeholder::rule`].
+const LOG_GROUP: &str = "^[A-Za-z0-9_/.#-]([A-Za-z0-9_/.#-]|@)*$";
+const LOG_GROUP_ADVICE: &str = "write letters, digits, slashes, dots, dashes, underscores and number signs";
 
 /// A bucket of Amazon S3, or of what has its API, such as
 /// `{bucket: app-logs, region: eu-central-1}` with the identity that AWS gives the agent's pod.
@@ -18,13 +24,10 @@ pub struct S3 {
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9][a-z0-9-]*$"))]
     pub region: String,
 
-    /// What every object's key begins with. Absent: nothing.
+    /// What every object's key begins with; may hold placeholders. Absent: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
-    #[x_kube(
-        validation = Rule::new("self.matches('^[A-Za-z0-9=_-][A-Za-z0-9.=_-]*(/[A-Za-z0-9=_-][A-Za-z0-9.=_-]*)*$')")
-            .message("write names of letters, digits, dots, dashes, underscores and equals signs with slashes between them, such as logs/prod")
-    )]
+    #[x_kube(validation = placeholder::rule(KEY_PREFIX, KEY_PREFIX_ADVICE))]
     pub prefix: Option<String>,
 
     /// The server of another S3, such as `https://minio.storage:9000`. Absent: Amazon's of the region.
@@ -60,13 +63,15 @@ pub struct CloudWatch {
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9][a-z0-9-]*$"))]
     pub region: String,
 
-    /// The log group; made when absent.
-    #[schemars(length(min = 1, max = 512), regex(pattern = r"^[A-Za-z0-9_/.#-]+$"))]
+    /// The log group, made when absent; may hold placeholders.
+    #[schemars(length(min = 1, max = 512))]
+    #[x_kube(validation = placeholder::rule(LOG_GROUP, LOG_GROUP_ADVICE))]
     pub log_group: String,
 
-    /// The stream; made when absent. Absent: the name of the agent's node.
+    /// The stream, made when absent; may hold placeholders. Absent: the name of the agent's node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 512), regex(pattern = r"^[A-Za-z0-9_/.#-]+$"))]
+    #[schemars(length(min = 1, max = 512))]
+    #[x_kube(validation = placeholder::rule(LOG_GROUP, LOG_GROUP_ADVICE))]
     pub log_stream: Option<String>,
 
     /// For how many days a group that the agent makes keeps records. Absent: for ever.

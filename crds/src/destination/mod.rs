@@ -10,9 +10,19 @@ use serde::{Deserialize, Serialize};
 
 pub use aws::{AwsCredentials, CloudWatch, S3};
 pub use azure::AzureMonitor;
-pub use google::{Gcs, GoogleCloudLogging, PubSub};
+pub use google::{BigQuery, Gcs, GoogleCloudLogging, PubSub};
 
 use crate::auth::SecretKeyRef;
+use crate::placeholder;
+
+/// What an index of Elasticsearch or `OpenSearch` may be called, for [`placeholder::rule`].
+pub(crate) const INDEX: &str = "^[a-z0-9]([a-z0-9._-]|@)*$";
+pub(crate) const INDEX_ADVICE: &str =
+    "write lower-case letters, digits, dots, dashes and underscores, beginning with a letter or digit";
+
+/// What names of objects may begin with, for [`placeholder::rule`]: names with slashes between them, which do not begin with a dot.
+const KEY_PREFIX: &str = "^[A-Za-z0-9=_-]([A-Za-z0-9.=_-]|@)*(/([A-Za-z0-9=_-]|@)([A-Za-z0-9.=_-]|@)*)*$";
+const KEY_PREFIX_ADVICE: &str = "write names of letters, digits, dots, dashes, underscores and equals signs with slashes between them, such as logs/prod";
 
 /// Whether a text is `HOST:PORT`, with brackets around an IPv6 address.
 const HOST_AND_PORT: &str = "self.matches('^([^]/@,:[ ]+|[[][0-9a-fA-F:]+[]]):[0-9]+$')";
@@ -29,9 +39,10 @@ pub struct OpenSearch {
     )]
     pub url: String,
 
-    /// The index or data stream. Default `tributary`.
+    /// The index or data stream; may hold placeholders. Default `tributary`.
     #[serde(default = "OpenSearch::default_index")]
-    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[a-z0-9][a-z0-9._-]*$"))]
+    #[schemars(length(min = 1, max = 255))]
+    #[x_kube(validation = placeholder::rule(INDEX, INDEX_ADVICE))]
     pub index: String,
 }
 
@@ -57,9 +68,15 @@ pub struct Splunk {
     /// The token of the event collector.
     pub token_secret_ref: SecretKeyRef,
 
-    /// Absent: the token's default index.
+    /// May hold placeholders. Absent: the token's default index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 80), regex(pattern = r"^[a-z0-9_][a-z0-9_-]*$"))]
+    #[schemars(length(min = 1, max = 80))]
+    #[x_kube(
+        validation = placeholder::rule(
+            "^[a-z0-9_]([a-z0-9_-]|@)*$",
+            "write lower-case letters, digits, dashes and underscores, not beginning with a dash"
+        )
+    )]
     pub index: Option<String>,
 
     /// Absent: the token's default source type.
@@ -80,10 +97,13 @@ pub struct Kafka {
     )]
     pub brokers: Vec<String>,
 
-    /// The topic.
-    #[schemars(
-        length(min = 1, max = 249),
-        regex(pattern = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")
+    /// The topic; may hold placeholders.
+    #[schemars(length(min = 1, max = 249))]
+    #[x_kube(
+        validation = placeholder::rule(
+            "^[A-Za-z0-9_-]([A-Za-z0-9._-]|@)*$",
+            "write letters, digits, dots, dashes and underscores, not beginning with a dot"
+        )
     )]
     pub topic: String,
 

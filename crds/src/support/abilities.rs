@@ -2,12 +2,17 @@
 
 use super::AuthMethod;
 use crate::buffer::WhenFull;
+use crate::compression::Compression;
 
 /// What one engine can do.
 #[derive(Clone, Copy, Debug)]
 pub struct Abilities {
     /// The outputs that it can send to, and the methods of `auth` that it can use there.
     pub outputs: &'static [(&'static str, &'static [AuthMethod])],
+    /// For each output whose compression can be chosen, the ways that it knows.
+    pub compression: &'static [(&'static str, &'static [Compression])],
+    /// The fields of [`TEMPLATES`] in which it can put values of each record in the place of placeholders.
+    pub placeholders: &'static [&'static str],
     /// What it can do when a buffer is full.
     pub when_full: &'static [WhenFull],
     /// The processors that it has or can be given.
@@ -25,6 +30,17 @@ pub const BASIC: &[AuthMethod] = &[AuthMethod::Basic];
 /// Both methods.
 pub const BASIC_OR_BEARER: &[AuthMethod] = &[AuthMethod::Basic, AuthMethod::Bearer];
 
+/// Every field that may hold placeholders, after its output's, in the order in which messages and documents list them.
+pub const TEMPLATES: &[&str] = &[
+    "elasticsearch.index",
+    "openSearch.index",
+    "splunk.index",
+    "kafka.topic",
+    "s3.prefix",
+    "gcs.prefix",
+    "cloudWatch.logGroup",
+    "cloudWatch.logStream",
+];
 /// Every processor, in the order in which messages and documents list them.
 pub const PROCESSORS: &[&str] = &[
     "parse",
@@ -50,5 +66,13 @@ impl Abilities {
             .iter()
             .find(|(known, _)| *known == field)
             .map(|(_, methods)| *methods)
+    }
+
+    /// The ways in which it can compress what goes to an output; none where there is no choice.
+    pub fn compression(&self, field: &str) -> &'static [Compression] {
+        self.compression
+            .iter()
+            .find(|(known, _)| *known == field)
+            .map_or(&[], |(_, ways)| ways)
     }
 }

@@ -15,6 +15,7 @@ pub const ABILITIES: Abilities = Abilities {
         ("datadog", NO_AUTH),
         ("s3", NO_AUTH),
         ("cloudWatch", NO_AUTH),
+        ("bigQuery", NO_AUTH),
         ("gcs", NO_AUTH),
         ("syslog", NO_AUTH),
         ("papertrail", NO_AUTH),
@@ -23,6 +24,8 @@ pub const ABILITIES: Abilities = Abilities {
         ("stdout", NO_AUTH),
         ("file", NO_AUTH),
     ],
+    compression: &[],
+    placeholders: &[],
     when_full: &[WhenFull::Block, WhenFull::DropOldest, WhenFull::DropNewest],
     processors: &[
         "parse",

@@ -11,13 +11,14 @@ mod refusal;
 mod rules;
 mod vector;
 
-pub use abilities::{Abilities, PATTERNS, PROCESSORS, SOURCES};
+pub use abilities::{Abilities, PATTERNS, PROCESSORS, SOURCES, TEMPLATES};
 pub use outputs::*;
 pub use page::page;
 pub use refusal::{Deed, Refusal};
-pub use rules::{add_engine_rules, add_output_rules};
+pub use rules::{add_engine_rules, add_output_rules, compression_deeds, placeholder_deeds};
 
 use crate::buffer::WhenFull;
+use crate::compression::Compression;
 use crate::engine::Engine;
 
 /// What holds for one kind of destination, whatever the engine.
@@ -143,6 +144,37 @@ impl OutputSupport {
         })
     }
 
+    /// The ways in which at least one engine can compress what goes there.
+    pub fn compressions(&self) -> Vec<Compression> {
+        let known = |way: &Compression| !self.compressing(*way).is_empty();
+        Compression::ALL.into_iter().filter(known).collect()
+    }
+
+    /// The engines that can compress in one way what goes there.
+    pub fn compressing(&self, way: Compression) -> Vec<Engine> {
+        able(|abilities| abilities.compression(self.field).contains(&way))
+    }
+
+    /// Why a way to compress is none for this destination, whatever the engine, and what to write.
+    pub fn compression_misfit(&self, way: Compression) -> Option<Refusal> {
+        let known = self.compressions();
+        if known.contains(&way) {
+            return None;
+        }
+        let names: Vec<&str> = known.into_iter().map(Compression::as_str).collect();
+        Some(if names.is_empty() {
+            Refusal {
+                problem: format!("{} takes no compression", self.field),
+                remedy: "remove compression".to_owned(),
+            }
+        } else {
+            Refusal {
+                problem: format!("{} takes no compression: {}", self.field, way.as_str()),
+                remedy: format!("write compression: {}", names.join(" or ")),
+            }
+        })
+    }
+
     /// Using a method of `auth` that only some of the engines that send there can use.
     pub fn auth_deed(&self, method: AuthMethod) -> Option<Deed> {
         let using = self.auth(method);
@@ -169,6 +201,29 @@ pub fn when_full_deed(when_full: WhenFull) -> Deed {
         what: format!("do whenFull: {when_full:?}"),
         able: able(|abilities| abilities.when_full.contains(&when_full)),
         instead: format!("whenFull: {:?}", WhenFull::Block),
+    }
+}
+
+/// Compressing in one way what goes to some outputs, whose `fields` are given.
+pub fn compression_deed(way: Compression, fields: &str, able: Vec<Engine>) -> Deed {
+    Deed {
+        what: format!("send compression: {} to {fields}", way.as_str()),
+        able,
+        instead: "another compression".to_owned(),
+    }
+}
+
+/// The engines that can put values of each record into one of [`TEMPLATES`].
+pub fn filling(template: &str) -> Vec<Engine> {
+    able(|abilities| abilities.placeholders.contains(&template))
+}
+
+/// Putting values of each record into some of [`TEMPLATES`], whose `names` are given.
+pub fn placeholder_deed(names: &str, able: Vec<Engine>) -> Deed {
+    Deed {
+        what: format!("put placeholders into {names}"),
+        able,
+        instead: "a name without braces".to_owned(),
     }
 }
 
@@ -223,10 +278,18 @@ mod tests {
                 (PROCESSORS, abilities.processors),
                 (SOURCES, abilities.sources),
                 (PATTERNS, abilities.patterns),
+                (TEMPLATES, abilities.placeholders),
             ] {
                 for name in able {
                     assert!(known.contains(name), "{name}");
                 }
+            }
+            for (field, _) in abilities.compression {
+                assert!(abilities.output(field).is_some(), "{field}");
+            }
+            for template in abilities.placeholders {
+                let (output, _) = template.split_once('.').unwrap();
+                assert!(abilities.output(output).is_some(), "{template}");
             }
         }
     }

@@ -46,6 +46,11 @@ pub const GOOGLE_CLOUD_LOGGING: OutputSupport = OutputSupport {
     field: "googleCloudLogging",
     ..S3
 };
+/// `bigQuery`.
+pub const BIG_QUERY: OutputSupport = OutputSupport {
+    field: "bigQuery",
+    ..S3
+};
 /// `gcs`.
 pub const GCS: OutputSupport = OutputSupport { field: "gcs", ..S3 };
 /// `pubSub`.
@@ -96,6 +101,7 @@ pub const OUTPUTS: &[OutputSupport] = &[
     S3,
     CLOUD_WATCH,
     GOOGLE_CLOUD_LOGGING,
+    BIG_QUERY,
     GCS,
     PUB_SUB,
     AZURE_MONITOR,

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use super::{
-    AuthMethod, Deed, OUTPUTS, OutputSupport, PATTERNS, PROCESSORS, SOURCES, WHEN_FULL, of, pattern_deed,
-    processor_deed, source_deed, when_full_deed,
+    AuthMethod, Deed, OUTPUTS, OutputSupport, PATTERNS, PROCESSORS, SOURCES, TEMPLATES, WHEN_FULL, filling,
+    of, pattern_deed, placeholder_deed, processor_deed, source_deed, when_full_deed,
 };
+use crate::compression::Compression;
 use crate::engine::Engine;
 
 /// The table as a page of the documentation.
@@ -19,7 +20,18 @@ pub fn page() -> String {
     for output in OUTPUTS {
         row(&mut text, output.field, |engine| output_cell(output, engine));
     }
+    head("`compression` of output", &mut text);
+    for output in OUTPUTS.iter().filter(|output| !output.compressions().is_empty()) {
+        row(&mut text, output.field, |engine| compression_cell(output, engine));
+    }
     let groups = [
+        (
+            "placeholders in",
+            TEMPLATES
+                .iter()
+                .map(|name| ((*name).to_owned(), placeholder_deed(name, filling(name))))
+                .collect(),
+        ),
         (
             "`buffer.whenFull`",
             WHEN_FULL
@@ -77,6 +89,19 @@ fn row(text: &mut String, name: &str, cell: impl Fn(Engine) -> String) {
 fn cell(deed: &Deed, engine: Engine) -> Option<String> {
     deed.refusal(engine)
         .map(|refusal| format!("no: {}", refusal.remedy))
+}
+
+fn compression_cell(output: &OutputSupport, engine: Engine) -> String {
+    let ways = of(engine).compression(output.field);
+    let names: Vec<String> = ways
+        .iter()
+        .map(|way: &Compression| format!("`{}`", way.as_str()))
+        .collect();
+    if names.is_empty() {
+        "no choice".to_owned()
+    } else {
+        names.join(", ")
+    }
 }
 
 fn output_cell(output: &OutputSupport, engine: Engine) -> String {

@@ -6,9 +6,11 @@ use kube::core::{Rule, validate};
 use schemars::Schema;
 
 use super::{
-    AuthMethod, Deed, Encryption, OUTPUTS, PATTERNS, PROCESSORS, Refusal, SOURCES, WHEN_FULL, destinations,
-    pattern_deed, processor_deed, source_deed, when_full_deed,
+    AuthMethod, Deed, Encryption, OUTPUTS, PATTERNS, PROCESSORS, Refusal, SOURCES, TEMPLATES, WHEN_FULL,
+    compression_deed, destinations, filling, pattern_deed, placeholder_deed, processor_deed, source_deed,
+    when_full_deed,
 };
+use crate::compression::Compression;
 
 /// Adds to the schema of an output what does not depend on the engine.
 pub fn add_output_rules(schema: &mut Schema) {
@@ -62,6 +64,16 @@ fn misfit_rules() -> Vec<Rule> {
         .iter()
         .filter(|output| output.encryption != Encryption::NoNetwork)
     {
+        for way in Compression::ALL {
+            if let Some(misfit) = output.compression_misfit(way) {
+                let thing = if output.compressions().is_empty() {
+                    "compression".to_owned()
+                } else {
+                    format!("compression: {}", way.as_str())
+                };
+                note(output.field, thing, misfit);
+            }
+        }
         if let Some(misfit) = output.tls_misfit() {
             note(output.field, "tls".to_owned(), misfit);
         }
@@ -78,11 +90,13 @@ fn misfit_rules() -> Vec<Rule> {
     }
     misfits
         .into_iter()
-        .map(|((thing, remedy), fields)| {
+        .map(|((thing, remedy), mut fields)| {
+            fields.dedup();
             let has: Vec<String> = fields.iter().map(|field| format!("has(self.{field})")).collect();
-            let asked = match thing.split_once('.') {
-                Some((whole, _)) => format!("has(self.{whole}) && has(self.{thing})"),
-                None => format!("has(self.{thing})"),
+            let asked = match (thing.split_once('.'), thing.split_once(": ")) {
+                (Some((whole, _)), _) => format!("has(self.{whole}) && has(self.{thing})"),
+                (None, Some((whole, value))) => format!("has(self.{whole}) && self.{whole} == '{value}'"),
+                (None, None) => format!("has(self.{thing})"),
             };
             let verb = if fields.len() == 1 { "takes" } else { "take" };
             let sentence = format!("{} {verb} no {thing}: {remedy}", fields.join(", "));
@@ -109,8 +123,14 @@ fn encryption_rules() -> [Rule; 2] {
     let has: Vec<String> = local.iter().map(|field| format!("has(self.{field})")).collect();
     [
         rule(
-            &format!("!({}) || !(has(self.auth) || has(self.tls))", has.join(" || ")),
-            &format!("{} use no network: remove auth and tls", local.join(" and ")),
+            &format!(
+                "!({}) || !(has(self.auth) || has(self.tls) || has(self.compression))",
+                has.join(" || ")
+            ),
+            &format!(
+                "{} use no network: remove auth, tls and compression",
+                local.join(" and ")
+            ),
         ),
         rule(
             &format!("!has(self.tls) || ({})", encrypted.join(" && ")),
@@ -166,9 +186,65 @@ fn engine_rules() -> Vec<Rule> {
             }
         }
     }
+    for (way, fields, deed) in compression_deeds() {
+        let has: Vec<String> = fields.iter().map(|field| format!("has(o.{field})")).collect();
+        let asked = format!(
+            "self.outputs.exists(o, has(o.compression) && o.compression == '{}' && ({}))",
+            way.as_str(),
+            has.join(" || ")
+        );
+        refuse(&deed, PATTERNS, &asked);
+    }
+    for (templates, deed) in placeholder_deeds() {
+        let holds: Vec<String> = templates
+            .iter()
+            .map(|template| holds_placeholder(template))
+            .collect();
+        let asked = format!("self.outputs.exists(o, {})", holds.join(" || "));
+        refuse(&deed, PATTERNS, &asked);
+    }
     for when_full in WHEN_FULL {
         let asked = format!("self.outputs.exists(o, o.buffer.whenFull == '{when_full:?}')");
         refuse(&when_full_deed(when_full), PATTERNS, &asked);
     }
     rules
+}
+
+/// Each way to compress with the outputs for which the same engines know it.
+pub fn compression_deeds() -> Vec<(Compression, Vec<&'static str>, Deed)> {
+    let mut groups = BTreeMap::<_, Vec<_>>::new();
+    for output in OUTPUTS {
+        for way in output.compressions() {
+            let group = (output.compressing(way), way);
+            groups.entry(group).or_default().push(output.field);
+        }
+    }
+    groups
+        .into_iter()
+        .map(|((able, way), fields)| {
+            let deed = compression_deed(way, &fields.join(", "), able);
+            (way, fields, deed)
+        })
+        .collect()
+}
+
+/// The names that may hold placeholders, together where the same engines can fill them.
+pub fn placeholder_deeds() -> Vec<(Vec<&'static str>, Deed)> {
+    let mut groups = BTreeMap::<_, Vec<_>>::new();
+    for template in TEMPLATES {
+        groups.entry(filling(template)).or_default().push(*template);
+    }
+    groups
+        .into_iter()
+        .map(|(able, templates)| {
+            let deed = placeholder_deed(&templates.join(", "), able);
+            (templates, deed)
+        })
+        .collect()
+}
+
+/// Whether an output `o` has a placeholder in a field of [`TEMPLATES`].
+fn holds_placeholder(template: &str) -> String {
+    let output = template.split_once('.').map_or(template, |(output, _)| output);
+    format!("has(o.{output}) && has(o.{template}) && o.{template}.contains('{{')")
 }

@@ -25,6 +25,8 @@ pub const ABILITIES: Abilities = Abilities {
         ("stdout", NO_AUTH),
         ("file", NO_AUTH),
     ],
+    compression: &[],
+    placeholders: &[],
     when_full: &[WhenFull::Block, WhenFull::DropNewest],
     processors: PROCESSORS,
     sources: SOURCES,

@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 use tributary_crds::engine::Engine;
 use tributary_crds::support::{
-    AuthMethod, Deed, OUTPUTS, PATTERNS, PROCESSORS, SOURCES, WHEN_FULL, pattern_deed, processor_deed,
-    source_deed, when_full_deed,
+    AuthMethod, Deed, OUTPUTS, PATTERNS, PROCESSORS, SOURCES, WHEN_FULL, compression_deeds, pattern_deed,
+    placeholder_deeds, processor_deed, source_deed, when_full_deed,
 };
 
 use crate::least_settings;
@@ -63,6 +63,25 @@ pub fn mistakes() -> Vec<(Value, String)> {
                 wanted["auth"] = least_settings::auth(method);
                 refused(&deed, json!({}), json!([]), wanted);
             }
+        }
+    }
+    for (way, fields, deed) in compression_deeds() {
+        for field in fields {
+            let destination = least_settings::destination(field);
+            let wanted = json!({"name": "a", field: destination, "compression": way.as_str()});
+            refused(&deed, json!({}), json!([]), wanted);
+        }
+    }
+    for (templates, deed) in placeholder_deeds() {
+        for (output, field) in templates.iter().filter_map(|template| template.split_once('.')) {
+            let mut destination = least_settings::destination(output);
+            destination[field] = json!(least_settings::template(&format!("{output}.{field}")));
+            refused(
+                &deed,
+                json!({}),
+                json!([]),
+                json!({"name": "a", output: destination}),
+            );
         }
     }
     for when_full in WHEN_FULL {

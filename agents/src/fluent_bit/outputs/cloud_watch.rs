@@ -9,8 +9,8 @@ pub fn settings(group: &LogGroup) -> Value {
     let mut settings = json!({
         "name": "cloudwatch_logs",
         "region": group.region,
-        "log_group_name": group.name,
-        "log_stream_name": group.stream.as_deref().unwrap_or("${K8S_NODE_NAME}"),
+        "log_group_name": group.name.beginning,
+        "log_stream_name": group.stream.as_ref().map_or("${K8S_NODE_NAME}", |stream| &stream.beginning),
         "auto_create_group": "on",
     });
     if let Some(days) = group.retention_days {

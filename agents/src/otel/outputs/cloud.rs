@@ -26,11 +26,11 @@ const TIMES_OF_CLOUD_WATCH: [&str; 2] = [
 pub fn cloud_watch(group: &LogGroup) -> Vec<(&'static str, Value)> {
     let stream = group
         .stream
-        .as_deref()
-        .map_or_else(|| json!("${env:K8S_NODE_NAME}"), text);
+        .as_ref()
+        .map_or_else(|| json!("${env:K8S_NODE_NAME}"), |stream| text(&stream.beginning));
     let mut settings = vec![
         ("region", text(&group.region)),
-        ("log_group_name", text(&group.name)),
+        ("log_group_name", text(&group.name.beginning)),
         ("log_stream_name", stream),
         // The standard record alone, without the exporter's own fields around it.
         ("raw_log", json!(true)),
