@@ -12,6 +12,7 @@ use super::{credentials, ottl, processors, record};
 use crate::CompileError;
 use crate::config::FILES_DIRECTORY;
 use crate::pipeline::{Auth, Bucket, Buffer, Destination, Output, Pipeline, Place};
+use crate::template::Template;
 use crate::url::Url;
 
 /// A queue that cannot hold one batch would block for ever, so none is smaller than a batch of the longest messages.
@@ -159,11 +160,7 @@ fn exporter(pipeline: &Pipeline, output: &Output) -> Result<(&'static str, Value
             network(
                 pipeline,
                 output,
-                splunk(
-                    url,
-                    index.as_ref().map(|index| index.beginning.as_str()),
-                    source_type.as_deref(),
-                ),
+                splunk(url, index.as_ref(), source_type.as_deref()),
             ),
         ),
         Destination::Syslog {
@@ -251,7 +248,7 @@ fn kafka(brokers: &[String], topic: &str) -> Vec<(&'static str, Value)> {
     ]
 }
 
-fn splunk(url: &Url, index: Option<&str>, source_type: Option<&str>) -> Vec<(&'static str, Value)> {
+fn splunk(url: &Url, index: Option<&Template>, source_type: Option<&str>) -> Vec<(&'static str, Value)> {
     let mut settings = vec![
         ("endpoint", text(&format!("{url}/services/collector"))),
         // Required, and overwritten by the authenticator, which reads it again when it changes.
@@ -260,7 +257,7 @@ fn splunk(url: &Url, index: Option<&str>, source_type: Option<&str>) -> Vec<(&'s
         ("timeout", json!("30s")),
         ("retry_on_failure", endless_retry()),
     ];
-    settings.extend(index.map(|index| ("index", text(index))));
+    settings.extend(index.map(|index| ("index", text(&index.beginning))));
     settings.extend(source_type.map(|source_type| ("sourcetype", text(source_type))));
     settings
 }
