@@ -207,6 +207,13 @@ pub enum Auth {
         /// The token.
         token: SecretKeyRef,
     },
+    /// A key in a header.
+    ApiKey {
+        /// The key.
+        key: SecretKeyRef,
+        /// The header that holds it alone: letters, digits and dashes. Absent: `Authorization: ApiKey KEY`.
+        header: Option<String>,
+    },
 }
 
 /// How the agent checks who it talks to.
@@ -414,6 +421,7 @@ impl Output {
         let credential = self.auth.as_ref().map(|auth| match auth {
             Auth::Basic { password, .. } => password,
             Auth::Bearer { token } => token,
+            Auth::ApiKey { key, .. } => key,
         });
         let aws = self.aws_credentials();
         credential

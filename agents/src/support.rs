@@ -49,6 +49,7 @@ pub fn check(
         let method = match auth {
             Auth::Basic { .. } => AuthMethod::Basic,
             Auth::Bearer { .. } => AuthMethod::Bearer,
+            Auth::ApiKey { .. } => AuthMethod::ApiKey,
         };
         let field = format!("{place}.auth.{}", method.field());
         refuse(field.clone(), support.auth_misfit(method))?;
@@ -119,6 +120,7 @@ fn check_fluent_bit(place: &str, output: &Output) -> Result<(), CompileError> {
     }
     match &output.destination {
         Destination::Elasticsearch { url, .. } => {
+            check_api_key_header(place, output)?;
             check_expansion(&format!("{place}.elasticsearch.url"), &url.path)?;
         }
         Destination::OpenSearch { url, .. } => {
@@ -167,6 +169,18 @@ fn check_kafka_name(place: &str, output: &Output) -> Result<(), CompileError> {
         "is set, but engine FluentBit only knows the names in kafka.brokers",
         "remove it, or write engine: OpenTelemetryCollector",
     ))
+}
+
+/// Its plugin for Elasticsearch adds no headers.
+fn check_api_key_header(place: &str, output: &Output) -> Result<(), CompileError> {
+    match &output.auth {
+        Some(Auth::ApiKey { header: Some(_), .. }) => Err(CompileError::field(
+            format!("{place}.auth.apiKey.header"),
+            "is set, but engine FluentBit only sends Authorization: ApiKey to elasticsearch",
+            "remove it, or write engine: OpenTelemetryCollector",
+        )),
+        Some(Auth::ApiKey { header: None, .. } | Auth::Basic { .. } | Auth::Bearer { .. }) | None => Ok(()),
+    }
 }
 
 /// Fluent Bit replaces `${NAME}` everywhere, and has no way to write it.

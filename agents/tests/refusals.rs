@@ -84,6 +84,11 @@ fn destinations_that_cannot_be_reached_are_refused() {
                 "no more than 255",
             ),
             (
+                "{name: a, http: {url: 'https://h/p'}, auth: {apiKey: {keySecretRef: {name: s, key: k}, header: Host}}}",
+                "auth.apiKey.header",
+                "such as x-api-key",
+            ),
+            (
                 "{name: a, syslog: {address: 's:514'}, compression: Gzip}",
                 "outputs[0].compression",
                 "remove compression",
@@ -235,7 +240,7 @@ fn credentials_that_cannot_be_used_are_refused() {
             (
                 "{name: a, loki: {url: 'http://l'}, auth: {}}",
                 "spec.outputs[0].auth",
-                "basic or bearer",
+                "basic, bearer or apiKey",
             ),
             (
                 "{name: a, loki: {url: 'http://l'}, auth: {bearer: {tokenSecretRef: {name: s, key: ../k}}}}",

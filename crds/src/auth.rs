@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("has(self.basic) != has(self.bearer)")
-        .message("auth has exactly one method: write basic or bearer")
+    validation = Rule::new("[has(self.basic), has(self.bearer), has(self.apiKey)].filter(x, x).size() == 1")
+        .message("auth has exactly one method: write basic, bearer or apiKey")
 )]
 pub struct Auth {
     /// HTTP basic authentication.
@@ -19,6 +19,10 @@ pub struct Auth {
     /// `Authorization: Bearer TOKEN`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bearer: Option<BearerAuth>,
+
+    /// `Authorization: ApiKey KEY`, as Elasticsearch takes it, or a header of another name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<ApiKeyAuth>,
 }
 
 /// HTTP basic authentication.
@@ -38,6 +42,18 @@ pub struct BasicAuth {
 pub struct BearerAuth {
     /// The token.
     pub token_secret_ref: SecretKeyRef,
+}
+
+/// A key in a header.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKeyAuth {
+    /// The key.
+    pub key_secret_ref: SecretKeyRef,
+    /// The header that holds the key alone, such as `x-honeycomb-team`. Absent: `Authorization: ApiKey KEY`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100), regex(pattern = r"^[A-Za-z0-9-]+$"))]
+    pub header: Option<String>,
 }
 
 /// How an agent checks who it talks to.

@@ -213,9 +213,11 @@ impl Output {
     pub fn secret_keys(&self) -> impl Iterator<Item = &SecretKeyRef> {
         let basic = self.auth.iter().filter_map(|auth| auth.basic.as_ref());
         let bearer = self.auth.iter().filter_map(|auth| auth.bearer.as_ref());
+        let api_key = self.auth.iter().filter_map(|auth| auth.api_key.as_ref());
         basic
             .map(|basic| &basic.password_secret_ref)
             .chain(bearer.map(|bearer| &bearer.token_secret_ref))
+            .chain(api_key.map(|api_key| &api_key.key_secret_ref))
             .chain(self.destination().into_iter().flat_map(Destination::secret_keys))
             .chain(self.tls.iter().flat_map(Tls::secret_keys))
     }
@@ -367,7 +369,7 @@ pub struct Http {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[x_kube(
         validation = Rule::new("self.all(name, name.lowerAscii() != 'authorization')")
-            .message("a policy is no place for a secret: write auth.basic or auth.bearer instead of an Authorization header")
+            .message("a policy is no place for a secret: write auth.basic, auth.bearer or auth.apiKey instead of an Authorization header")
     )]
     #[schemars(extend("maxProperties" = 16))]
     pub headers: BTreeMap<String, String>,

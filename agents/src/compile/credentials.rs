@@ -3,13 +3,14 @@
 use tributary_crds::auth;
 use tributary_crds::destination::AwsCredentials;
 
+use super::text::{is_header_of_agent, name};
 use crate::CompileError;
 use crate::pipeline::{self, Auth, ClientCertificate, Tls};
 
 /// Checks the credential of an output. `place` is its path, for messages.
 pub fn compile_auth(place: &str, auth: &auth::Auth) -> Result<Auth, CompileError> {
-    match (&auth.basic, &auth.bearer) {
-        (Some(basic), None) => {
+    match (&auth.basic, &auth.bearer, &auth.api_key) {
+        (Some(basic), None, None) => {
             let field = format!("{place}.basic.username");
             if basic.username.is_empty()
                 || basic.username.contains(':')
@@ -31,18 +32,38 @@ pub fn compile_auth(place: &str, auth: &auth::Auth) -> Result<Auth, CompileError
                 password,
             })
         }
-        (None, Some(bearer)) => Ok(Auth::Bearer {
+        (None, Some(bearer), None) => Ok(Auth::Bearer {
             token: check_secret(
                 &format!("{place}.bearer.tokenSecretRef"),
                 &bearer.token_secret_ref,
             )?,
         }),
-        (Some(_), Some(_)) | (None, None) => Err(CompileError::field(
+        (None, None, Some(api_key)) => Ok(Auth::ApiKey {
+            key: check_secret(&format!("{place}.apiKey.keySecretRef"), &api_key.key_secret_ref)?,
+            header: api_key
+                .header
+                .as_deref()
+                .map(|header| check_header(&format!("{place}.apiKey.header"), header))
+                .transpose()?,
+        }),
+        _ => Err(CompileError::field(
             place,
             "does not have exactly one method",
-            "write basic or bearer",
+            "write basic, bearer or apiKey",
         )),
     }
+}
+
+fn check_header(field: &str, header: &str) -> Result<String, CompileError> {
+    if is_header_of_agent(header) {
+        let remedy = "write the header that the server looks for, such as x-api-key";
+        return Err(CompileError::field(
+            field,
+            format!("is {header:?}, which the agent sets"),
+            remedy,
+        ));
+    }
+    name(field, header, 100, "-", "letters, digits and dashes")
 }
 
 /// Checks the trust of an output. `place` is its path, for messages.

@@ -8,7 +8,7 @@ use tributary_crds::output;
 use super::cloud;
 use super::credentials::check_secret;
 use super::template;
-use super::text::{address, base_url, name, url};
+use super::text::{address, base_url, is_header_of_agent, name, url};
 use crate::CompileError;
 use crate::pipeline::Destination;
 use crate::url::Url;
@@ -245,16 +245,16 @@ fn check_header_name(field: &str, name: &str) -> Result<(), CompileError> {
             "write letters, digits and dashes",
         );
     }
-    match name.to_ascii_lowercase().as_str() {
-        "authorization" => fail(
+    if name.eq_ignore_ascii_case("authorization") {
+        return fail(
             format!("has {name:?}"),
-            "a policy is no place for a secret: write auth.basic or auth.bearer",
-        ),
-        "host" | "content-length" | "transfer-encoding" | "connection" | "content-encoding" => {
-            fail(format!("has {name:?}"), "remove it: the agent sets it")
-        }
-        _ => Ok(()),
+            "a policy is no place for a secret: write auth.basic, auth.bearer or auth.apiKey",
+        );
     }
+    if is_header_of_agent(name) {
+        return fail(format!("has {name:?}"), "remove it: the agent sets it");
+    }
+    Ok(())
 }
 
 fn check_header_value(field: &str, value: &str) -> Result<String, CompileError> {

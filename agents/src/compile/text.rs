@@ -57,3 +57,15 @@ pub fn name(
         format!("write at most {longest} {characters}"),
     ))
 }
+
+/// Whether agents set a header of HTTP by themselves.
+pub fn is_header_of_agent(name: &str) -> bool {
+    const SET: [&str; 5] = [
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "content-encoding",
+    ];
+    SET.iter().any(|header| name.eq_ignore_ascii_case(header))
+}

@@ -393,15 +393,28 @@ fn authenticate(
             if matches!(destination, Destination::Loki { .. }) {
                 section.insert("bearer_token".to_owned(), json!(reference));
             } else {
-                let header = json!(format!("Authorization Bearer {reference}"));
-                match section.get_mut("header") {
-                    Some(Value::Array(headers)) => headers.push(header),
-                    _ => {
-                        section.insert("header".to_owned(), json!([header]));
-                    }
-                }
+                add_header(section, &format!("Authorization Bearer {reference}"));
             }
             token.clone()
+        }
+        Auth::ApiKey { key, header } => {
+            match (destination, header) {
+                (Destination::Elasticsearch { .. }, _) => {
+                    section.insert("http_api_key".to_owned(), json!(reference));
+                }
+                (_, Some(header)) => add_header(section, &format!("{header} {reference}")),
+                (_, None) => add_header(section, &format!("Authorization ApiKey {reference}")),
+            }
+            key.clone()
+        }
+    }
+}
+
+fn add_header(section: &mut Map<String, Value>, header: &str) {
+    match section.get_mut("header") {
+        Some(Value::Array(headers)) => headers.push(json!(header)),
+        _ => {
+            section.insert("header".to_owned(), json!([header]));
         }
     }
 }

@@ -62,6 +62,7 @@ pub fn secret(output: &Output) -> Option<&SecretKeyRef> {
         (Destination::Datadog { api_key, .. }, _) => Some(api_key),
         (_, Some(Auth::Basic { password, .. })) => Some(password),
         (_, Some(Auth::Bearer { token })) => Some(token),
+        (_, Some(Auth::ApiKey { key, .. })) => Some(key),
         (_, None) => None,
     }
 }
@@ -75,6 +76,13 @@ fn credential(section: Section, output: &Output) -> Section {
         (Destination::Splunk { .. }, _) => section.set("secret_scheme", "Splunk"),
         (Destination::Datadog { .. }, _) => section.set("secret_header", "DD-API-KEY"),
         (_, Some(Auth::Basic { username, .. })) => section.set("username", username.as_str()),
+        (
+            _,
+            Some(Auth::ApiKey {
+                header: Some(header), ..
+            }),
+        ) => section.set("secret_header", header.as_str()),
+        (_, Some(Auth::ApiKey { header: None, .. })) => section.set("secret_scheme", "ApiKey"),
         (_, Some(Auth::Bearer { .. }) | None) => section.set("secret_scheme", "Bearer"),
     }
 }

@@ -38,7 +38,30 @@ pub fn extension(pipeline: &Pipeline, output: &Output) -> Option<(String, Value)
             format!("bearertokenauth/{}", output.name),
             bearer(pipeline, token),
         )),
+        (_, Some(Auth::ApiKey { key, header })) => {
+            let mut settings = bearer(pipeline, key);
+            match header {
+                Some(header) => {
+                    settings["header"] = text(header);
+                    // The key alone.
+                    settings["scheme"] = json!("");
+                }
+                None => settings["scheme"] = json!("ApiKey"),
+            }
+            Some((format!("bearertokenauth/{}", output.name), settings))
+        }
         (_, None) => None,
+    }
+}
+
+/// Whether an output's credential goes to the header `Authorization`.
+pub fn authorizes(output: &Output) -> bool {
+    match &output.auth {
+        Some(Auth::Basic { .. } | Auth::Bearer { .. } | Auth::ApiKey { header: None, .. }) => true,
+        Some(Auth::ApiKey {
+            header: Some(header), ..
+        }) => header.eq_ignore_ascii_case("authorization"),
+        None => false,
     }
 }
 
@@ -81,11 +104,14 @@ pub fn google_key(pipeline: &Pipeline) -> Option<(String, String)> {
     Some(("GOOGLE_APPLICATION_CREDENTIALS".to_owned(), secret_path(key)))
 }
 
-/// The `auth` settings of the Kafka exporter.
-pub fn sasl(pipeline: &Pipeline, mechanism: SaslMechanism, username: &str, password: &SecretKeyRef) -> Value {
+/// The `auth` settings of the Kafka exporter, for an output with a user.
+pub fn sasl(pipeline: &Pipeline, output: &Output, mechanism: SaslMechanism) -> Option<Value> {
+    let Some(Auth::Basic { username, password }) = &output.auth else {
+        return None;
+    };
     // The exporter refuses an empty password, and the collector would not start.
     let password = format!("${{env:{}:-missing}}", pipeline.secret_variable(password));
-    json!({"sasl": {"mechanism": mechanism.name(), "username": text(username), "password": password}})
+    Some(json!({"sasl": {"mechanism": mechanism.name(), "username": text(username), "password": password}}))
 }
 
 /// The `tls` settings of an exporter.

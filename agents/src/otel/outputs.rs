@@ -11,7 +11,7 @@ use super::confmap::text;
 use super::{credentials, ottl, processors, record};
 use crate::CompileError;
 use crate::config::FILES_DIRECTORY;
-use crate::pipeline::{Auth, Bucket, Buffer, Destination, Output, Pipeline, Place};
+use crate::pipeline::{Bucket, Buffer, Destination, Output, Pipeline, Place};
 use crate::template::Template;
 use crate::url::Url;
 
@@ -127,27 +127,20 @@ fn exporter(pipeline: &Pipeline, output: &Output) -> Result<(&'static str, Value
             }
             ("otlp_http", network(pipeline, output, settings))
         }
-        Destination::Otlp {
-            endpoint,
-            protocol: OtlpProtocol::Http,
-        } => (
-            "otlp_http",
-            network(pipeline, output, otlp_http(&endpoint.to_string())),
-        ),
-        Destination::Otlp {
-            endpoint,
-            protocol: OtlpProtocol::Grpc,
-        } => ("otlp_grpc", network(pipeline, output, otlp_grpc(endpoint))),
+        Destination::Otlp { endpoint, protocol } => {
+            let (kind, settings) = match protocol {
+                OtlpProtocol::Http => ("otlp_http", otlp_http(&endpoint.to_string())),
+                OtlpProtocol::Grpc => ("otlp_grpc", otlp_grpc(endpoint)),
+            };
+            (kind, network(pipeline, output, settings))
+        }
         Destination::Kafka {
             brokers,
             topic,
             sasl_mechanism,
         } => {
             let mut settings = kafka(brokers, &topic.beginning);
-            if let Some(Auth::Basic { username, password }) = &output.auth {
-                let sasl = credentials::sasl(pipeline, *sasl_mechanism, username, password);
-                settings.push(("auth", sasl));
-            }
+            settings.extend(credentials::sasl(pipeline, output, *sasl_mechanism).map(|sasl| ("auth", sasl)));
             ("kafka", network(pipeline, output, settings))
         }
         Destination::Splunk {
@@ -200,7 +193,11 @@ fn exporter(pipeline: &Pipeline, output: &Output) -> Result<(&'static str, Value
         }
         Destination::Http { url, headers } => (
             "splunk_hec",
-            network(pipeline, output, http(url, headers, output.auth.is_some())),
+            network(
+                pipeline,
+                output,
+                http(url, headers, credentials::authorizes(output)),
+            ),
         ),
         Destination::Stdout => (
             "file",

@@ -36,12 +36,27 @@ pub fn secret(key: &SecretKeyRef) -> String {
 
 /// The `auth` settings of a sink that speaks HTTP.
 pub fn http_auth(output: &Output) -> Option<Value> {
-    output.auth.as_ref().map(|auth| match auth {
+    match output.auth.as_ref()? {
         Auth::Basic { username, password } => {
-            json!({"strategy": "basic", "user": username, "password": secret(password)})
+            Some(json!({"strategy": "basic", "user": username, "password": secret(password)}))
         }
-        Auth::Bearer { token } => json!({"strategy": "bearer", "token": secret(token)}),
-    })
+        Auth::Bearer { token } => Some(json!({"strategy": "bearer", "token": secret(token)})),
+        Auth::ApiKey { .. } => None,
+    }
+}
+
+/// The header that holds a key, and what it holds.
+pub fn api_key(output: &Output) -> Option<(String, String)> {
+    match output.auth.as_ref()? {
+        Auth::ApiKey {
+            key,
+            header: Some(header),
+        } => Some((header.clone(), secret(key))),
+        Auth::ApiKey { key, header: None } => {
+            Some(("Authorization".to_owned(), format!("ApiKey {}", secret(key))))
+        }
+        Auth::Basic { .. } | Auth::Bearer { .. } => None,
+    }
 }
 
 /// The `tls` settings of a sink.

@@ -7,7 +7,7 @@ use tributary_crds::auth::SecretKeyRef;
 use tributary_crds::destination::SaslMechanism;
 use tributary_crds::output::WhenFull;
 
-use super::credentials::{http_auth, secret, transport_security};
+use super::credentials::{api_key, http_auth, secret, transport_security};
 use super::{Transform, conditions, record};
 use crate::CompileError;
 use crate::config::{FILES_DIRECTORY, secret_path};
@@ -107,10 +107,12 @@ fn sink(output: &Output) -> Result<Value, CompileError> {
             search(output, url, &index.beginning)
         }
         Destination::Loki { url, tenant_id } => {
-            let headers = tenant_id.iter().map(|tenant| ("X-Scope-OrgID", tenant.as_str()));
-            otlp(output, &format!("{url}/otlp/v1/logs"), &headers.collect())
+            let headers = tenant_id
+                .iter()
+                .map(|tenant| ("X-Scope-OrgID".to_owned(), tenant.clone()));
+            otlp(output, &format!("{url}/otlp/v1/logs"), headers.collect())
         }
-        Destination::Otlp { endpoint, .. } => otlp(output, &format!("{endpoint}/v1/logs"), &BTreeMap::new()),
+        Destination::Otlp { endpoint, .. } => otlp(output, &format!("{endpoint}/v1/logs"), BTreeMap::new()),
         Destination::Kafka {
             brokers,
             topic,
@@ -223,12 +225,16 @@ fn search(output: &Output, url: &Url, index: &str) -> Value {
             let token = format!("Bearer {}", secret(token));
             sink["request"] = json!({"headers": {"Authorization": token}});
         }
+        Some(Auth::ApiKey { .. }) => {
+            sink["request"] = json!({"headers": BTreeMap::from_iter(api_key(output))});
+        }
         None => {}
     }
     with_tls(output, sink)
 }
 
-fn otlp(output: &Output, uri: &str, headers: &BTreeMap<&str, &str>) -> Value {
+fn otlp(output: &Output, uri: &str, mut headers: BTreeMap<String, String>) -> Value {
+    headers.extend(api_key(output));
     let mut protocol = json!({
         "type": "http",
         "uri": uri,
@@ -248,6 +254,8 @@ fn otlp(output: &Output, uri: &str, headers: &BTreeMap<&str, &str>) -> Value {
 }
 
 fn http(output: &Output, url: &Url, headers: &BTreeMap<String, String>) -> Value {
+    let mut headers = headers.clone();
+    headers.extend(api_key(output));
     let mut sink = lines(json!({
         "type": "http",
         "uri": url.to_string(),

@@ -49,6 +49,7 @@ pub fn auth(method: AuthMethod) -> Value {
     match method {
         AuthMethod::Basic => json!({"basic": {"username": "u", "passwordSecretRef": secret}}),
         AuthMethod::Bearer => json!({"bearer": {"tokenSecretRef": secret}}),
+        AuthMethod::ApiKey => json!({"apiKey": {"keySecretRef": secret}}),
     }
 }
 

@@ -27,8 +27,12 @@ pub struct Abilities {
 pub const NO_AUTH: &[AuthMethod] = &[];
 /// User and password alone.
 pub const BASIC: &[AuthMethod] = &[AuthMethod::Basic];
-/// Both methods.
+/// All but `auth.apiKey`.
 pub const BASIC_OR_BEARER: &[AuthMethod] = &[AuthMethod::Basic, AuthMethod::Bearer];
+/// All but `auth.bearer`.
+pub const BASIC_OR_API_KEY: &[AuthMethod] = &[AuthMethod::Basic, AuthMethod::ApiKey];
+/// Every method.
+pub const ANY_AUTH: &[AuthMethod] = &AuthMethod::ALL;
 
 /// Every field that may hold placeholders, after its output's, in the order in which messages and documents list them.
 pub const TEMPLATES: &[&str] = &[

@@ -1,6 +1,6 @@
 //! What Fluent Bit can do.
 
-use super::abilities::{Abilities, BASIC, BASIC_OR_BEARER, NO_AUTH};
+use super::abilities::{ANY_AUTH, Abilities, BASIC, BASIC_OR_API_KEY, NO_AUTH};
 use crate::buffer::WhenFull;
 
 /// Not `googleCloudLogging`: it drops a batch when a quota is used up. Not `azureMonitor`: it would send a batch that is larger than a
@@ -9,10 +9,10 @@ use crate::buffer::WhenFull;
 /// cuts open records into two, however new their last line is.
 pub const ABILITIES: Abilities = Abilities {
     outputs: &[
-        ("elasticsearch", BASIC),
+        ("elasticsearch", BASIC_OR_API_KEY),
         ("openSearch", BASIC),
-        ("loki", BASIC_OR_BEARER),
-        ("otlp", BASIC_OR_BEARER),
+        ("loki", ANY_AUTH),
+        ("otlp", ANY_AUTH),
         ("kafka", BASIC),
         ("splunk", NO_AUTH),
         ("datadog", NO_AUTH),
@@ -20,7 +20,7 @@ pub const ABILITIES: Abilities = Abilities {
         ("syslog", NO_AUTH),
         ("papertrail", NO_AUTH),
         ("forward", NO_AUTH),
-        ("http", BASIC_OR_BEARER),
+        ("http", ANY_AUTH),
         ("stdout", NO_AUTH),
         ("file", NO_AUTH),
     ],

@@ -1,15 +1,15 @@
 //! What Fluentd can do.
 
-use super::abilities::{Abilities, BASIC, BASIC_OR_BEARER, NO_AUTH};
+use super::abilities::{ANY_AUTH, Abilities, BASIC, BASIC_OR_API_KEY, NO_AUTH};
 use crate::buffer::WhenFull;
 
 /// Not `googleCloudLogging`, `pubSub` and `azureMonitor`: no image of Fluentd's has a plugin for them.
 pub const ABILITIES: Abilities = Abilities {
     outputs: &[
-        ("elasticsearch", BASIC),
+        ("elasticsearch", BASIC_OR_API_KEY),
         ("openSearch", BASIC),
-        ("loki", BASIC_OR_BEARER),
-        ("otlp", BASIC_OR_BEARER),
+        ("loki", ANY_AUTH),
+        ("otlp", ANY_AUTH),
         ("kafka", BASIC),
         ("splunk", NO_AUTH),
         ("datadog", NO_AUTH),
@@ -20,7 +20,7 @@ pub const ABILITIES: Abilities = Abilities {
         ("syslog", NO_AUTH),
         ("papertrail", NO_AUTH),
         ("forward", NO_AUTH),
-        ("http", BASIC_OR_BEARER),
+        ("http", ANY_AUTH),
         ("stdout", NO_AUTH),
         ("file", NO_AUTH),
     ],

@@ -56,17 +56,20 @@ pub enum AuthMethod {
     Basic,
     /// `auth.bearer`.
     Bearer,
+    /// `auth.apiKey`.
+    ApiKey,
 }
 
 impl AuthMethod {
     /// Every method.
-    pub const ALL: [Self; 2] = [Self::Basic, Self::Bearer];
+    pub const ALL: [Self; 3] = [Self::Basic, Self::Bearer, Self::ApiKey];
 
     /// The field of `auth`.
     pub fn field(self) -> &'static str {
         match self {
             Self::Basic => "basic",
             Self::Bearer => "bearer",
+            Self::ApiKey => "apiKey",
         }
     }
 }

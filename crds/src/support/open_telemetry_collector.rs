@@ -1,6 +1,6 @@
 //! What the OpenTelemetry Collector can do.
 
-use super::abilities::{Abilities, BASIC, BASIC_OR_BEARER, NO_AUTH};
+use super::abilities::{ANY_AUTH, Abilities, BASIC, BASIC_OR_BEARER, NO_AUTH};
 use crate::buffer::WhenFull;
 
 /// Not `gcs`: the exporter makes the bucket when it starts, and without that right or Google, the collector does not start. Not
@@ -9,10 +9,10 @@ use crate::buffer::WhenFull;
 /// `journalctl`, which its receiver calls. Not `throttle`: it has nothing that counts records.
 pub const ABILITIES: Abilities = Abilities {
     outputs: &[
-        ("elasticsearch", BASIC_OR_BEARER),
+        ("elasticsearch", ANY_AUTH),
         ("openSearch", BASIC_OR_BEARER),
-        ("loki", BASIC_OR_BEARER),
-        ("otlp", BASIC_OR_BEARER),
+        ("loki", ANY_AUTH),
+        ("otlp", ANY_AUTH),
         ("kafka", BASIC),
         ("splunk", NO_AUTH),
         ("s3", NO_AUTH),
@@ -20,7 +20,7 @@ pub const ABILITIES: Abilities = Abilities {
         ("googleCloudLogging", NO_AUTH),
         ("syslog", NO_AUTH),
         ("papertrail", NO_AUTH),
-        ("http", BASIC_OR_BEARER),
+        ("http", ANY_AUTH),
         ("stdout", NO_AUTH),
         ("file", NO_AUTH),
     ],

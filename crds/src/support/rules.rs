@@ -78,7 +78,7 @@ fn misfit_rules() -> Vec<Rule> {
             note(output.field, "tls".to_owned(), misfit);
         }
         match AuthMethod::ALL.map(|method| output.auth_misfit(method)) {
-            [Some(misfit), Some(_)] => note(output.field, "auth".to_owned(), misfit),
+            [Some(misfit), Some(_), Some(_)] => note(output.field, "auth".to_owned(), misfit),
             misfits => {
                 for (method, misfit) in AuthMethod::ALL.into_iter().zip(misfits) {
                     if let Some(misfit) = misfit {

@@ -1,15 +1,15 @@
 //! What Vector can do.
 
-use super::abilities::{Abilities, BASIC, BASIC_OR_BEARER, NO_AUTH, PROCESSORS, SOURCES};
+use super::abilities::{ANY_AUTH, Abilities, BASIC, BASIC_OR_BEARER, NO_AUTH, PROCESSORS, SOURCES};
 use crate::buffer::WhenFull;
 
 /// Not `forward`: it has no sink that speaks the protocol. Not `bigQuery`: nor for its API.
 pub const ABILITIES: Abilities = Abilities {
     outputs: &[
-        ("elasticsearch", BASIC_OR_BEARER),
+        ("elasticsearch", ANY_AUTH),
         ("openSearch", BASIC_OR_BEARER),
-        ("loki", BASIC_OR_BEARER),
-        ("otlp", BASIC_OR_BEARER),
+        ("loki", ANY_AUTH),
+        ("otlp", ANY_AUTH),
         ("kafka", BASIC),
         ("splunk", NO_AUTH),
         ("datadog", NO_AUTH),
@@ -21,7 +21,7 @@ pub const ABILITIES: Abilities = Abilities {
         ("azureMonitor", NO_AUTH),
         ("syslog", NO_AUTH),
         ("papertrail", NO_AUTH),
-        ("http", BASIC_OR_BEARER),
+        ("http", ANY_AUTH),
         ("stdout", NO_AUTH),
         ("file", NO_AUTH),
     ],

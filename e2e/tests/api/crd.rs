@@ -191,6 +191,34 @@ fn destination_mistakes() -> Vec<(Value, &'static str)> {
             "kafka takes no auth.bearer",
         ),
         (
+            instead(
+                json!({"openSearch": {"url": "https://h"}, "auth": {"apiKey": {"keySecretRef": secret}}}),
+            ),
+            "openSearch, kafka take no auth.apiKey",
+        ),
+        (
+            instead(json!({"elasticsearch": {"url": "http://h", "index": "logs-{kubernetes.namespace}"}})),
+            "write lower-case letters, digits, dots",
+        ),
+        (
+            instead(json!({"kafka": {"brokers": ["h:9092"], "topic": "{message}"}})),
+            "write letters, digits, dots, dashes and underscores, not",
+        ),
+        (
+            instead(
+                json!({"splunk": {"url": "https://h", "tokenSecretRef": secret, "index": "{kubernetes.host}"}}),
+            ),
+            "write lower-case letters, digits, dashes",
+        ),
+        (
+            instead(json!({"cloudWatch": {"region": "r", "logGroup": "a b"}})),
+            "write letters, digits, slashes",
+        ),
+        (
+            instead(json!({"syslog": {"address": "h:514"}, "compression": "Gzip"})),
+            "syslog",
+        ),
+        (
             instead(json!({"datadog": {"site": "http-intake.logs.datadoghq.eu", "apiKeySecretRef": secret}})),
             "write the site alone",
         ),
