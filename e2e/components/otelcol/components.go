@@ -4,9 +4,13 @@ import (
 	"errors"
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/connector/routingconnector"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/awscloudwatchlogsexporter"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/awss3exporter"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/elasticsearchexporter"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/fileexporter"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/kafkaexporter"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/splunkhecexporter"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/syslogexporter"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/basicauthextension"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/bearertokenauthextension"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/healthcheckextension"
@@ -35,11 +39,12 @@ import (
 	"go.opentelemetry.io/collector/receiver/otlpreceiver"
 	"go.opentelemetry.io/collector/service/telemetry/otelconftelemetry"
 
+	"tributary.dev/components/otelcol/googleclientauth"
 	"tributary.dev/components/otelcol/textencoding"
 )
 
-// components lists what this distribution can run. Elasticsearch, Splunk and routing are v0.157.0, the newest that the
-// Go module proxy has of them.
+// components lists what this distribution can run. Each is the newest that the Go module proxy and its checksum database have:
+// Elasticsearch, Splunk and routing are v0.157.0, the exporters of Amazon's services v0.156.0, syslog is v0.145.0, all others are v0.158.0.
 func components() (otelcol.Factories, error) {
 	receivers, receiversErr := otelcol.MakeFactoryMap[receiver.Factory](
 		filelogreceiver.NewFactory(),
@@ -58,12 +63,16 @@ func components() (otelcol.Factories, error) {
 		transformprocessor.NewFactory(),
 	)
 	exporters, exportersErr := otelcol.MakeFactoryMap[exporter.Factory](
+		awscloudwatchlogsexporter.NewFactory(),
+		awss3exporter.NewFactory(),
 		debugexporter.NewFactory(),
 		elasticsearchexporter.NewFactory(),
 		fileexporter.NewFactory(),
+		kafkaexporter.NewFactory(),
 		otlpexporter.NewFactory(),
 		otlphttpexporter.NewFactory(),
 		splunkhecexporter.NewFactory(),
+		syslogexporter.NewFactory(),
 	)
 	connectors, connectorsErr := otelcol.MakeFactoryMap[connector.Factory](
 		forwardconnector.NewFactory(),
@@ -73,6 +82,7 @@ func components() (otelcol.Factories, error) {
 		basicauthextension.NewFactory(),
 		bearertokenauthextension.NewFactory(),
 		filestorage.NewFactory(),
+		googleclientauth.NewFactory(),
 		healthcheckextension.NewFactory(),
 		textencoding.NewFactory(),
 	)

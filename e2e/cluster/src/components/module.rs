@@ -139,7 +139,7 @@ impl Component {
             Self::KubeProxy | Self::KubeScheduler | Self::Logcli => 15,
             Self::Kubectl | Self::Kubelet => 25,
             Self::Coredns => 70,
-            Self::Otelcol => 115,
+            Self::Otelcol => 170,
         })
     }
 }
