@@ -98,6 +98,8 @@ pub fn identify() -> Value {
     standard_record(
         &of_resource,
         &[
+            // Bytes that are no text become U+FFFD before anything looks at them.
+            "set(log.body, Decode(log.body, \"utf-8\"))",
             "set(log.attributes[\"log.iostream\"], log.attributes[\"stream\"])",
             "keep_keys(log.attributes, [\"log.iostream\"])",
         ],

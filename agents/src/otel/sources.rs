@@ -35,6 +35,9 @@ pub fn containers(pipeline: &Pipeline) -> Value {
             format!("/var/log/pods/{SYSTEM_NAMESPACE}_*/*/*"),
             format!("/var/log/pods/{AGENTS_NAMESPACE}_*/*/*"),
         ],
+        // The runtime cuts long lines at bytes: a character may be in two pieces, and is one only when they have been joined.
+        // `processors::identify` replaces what is no text then.
+        "encoding": "utf8-raw",
     });
     receiver(files, &operators(pipeline))
 }
