@@ -51,7 +51,11 @@ fn unpack(text: &str, secret: &str, directory: &Path) -> PathBuf {
         fs::write(file, secret).unwrap();
     }
     let file = directory.join("otelcol.yaml");
-    fs::write(&file, text.replace(SECRETS_DIRECTORY, directory.to_str().unwrap())).unwrap();
+    fs::write(
+        &file,
+        text.replace(SECRETS_DIRECTORY, directory.to_str().unwrap()),
+    )
+    .unwrap();
     file
 }
 

@@ -11,6 +11,7 @@ mod record;
 mod sidecar;
 mod sources;
 mod steps;
+mod template;
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,7 @@
 //! Where records go.
 
 mod cloud;
+mod compression;
 
 use std::collections::BTreeMap;
 
@@ -52,8 +53,11 @@ pub fn render(pipeline: &Pipeline, output: &Output) -> Result<Rendered, CompileE
     }
     let (kind, exporter) = exporter(pipeline, output)?;
     match &output.destination {
-        Destination::Elasticsearch { .. } | Destination::OpenSearch { .. } => {
-            steps.push((format!("transform/{name}"), record::elasticsearch(pipeline)));
+        Destination::Elasticsearch { index, .. } | Destination::OpenSearch { index, .. } => {
+            steps.push((
+                format!("transform/{name}"),
+                record::elasticsearch(pipeline, index),
+            ));
         }
         Destination::Splunk { .. } => {
             steps.push((format!("transform/{name}"), record::splunk(pipeline)));
@@ -118,7 +122,7 @@ fn exporter(pipeline: &Pipeline, output: &Output) -> Result<(&'static str, Value
         // OpenSearch takes the same requests; the exporter of its name cannot send the record as it is.
         Destination::Elasticsearch { url, index } | Destination::OpenSearch { url, index } => (
             "elasticsearch",
-            network(pipeline, output, elasticsearch(url, &index.beginning)),
+            network(pipeline, output, elasticsearch(url, index)),
         ),
         Destination::Loki { url, tenant_id } => {
             let mut settings = otlp_http(&format!("{url}/otlp"));
@@ -214,10 +218,11 @@ fn exporter(pipeline: &Pipeline, output: &Output) -> Result<(&'static str, Value
     })
 }
 
-fn elasticsearch(url: &Url, index: &str) -> Vec<(&'static str, Value)> {
+fn elasticsearch(url: &Url, index: &Template) -> Vec<(&'static str, Value)> {
     vec![
         ("endpoints", json!([text(&url.to_string())])),
-        ("logs_index", text(index)),
+        // Empty, each record says its own: `record::elasticsearch`.
+        ("logs_index", text(index.fixed().unwrap_or_default())),
         // It would bound all tries of a batch together.
         ("timeout", json!("0s")),
         (
@@ -239,7 +244,7 @@ fn kafka(brokers: &[String], topic: &str) -> Vec<(&'static str, Value)> {
         // A record's body, which is a map, as JSON.
         ("logs", json!({"topic": text(topic), "encoding": "raw"})),
         // Acknowledged by every replica that is in step.
-        ("producer", json!({"required_acks": -1, "compression": "gzip"})),
+        ("producer", json!({"required_acks": -1})),
         ("timeout", json!("30s")),
         ("retry_on_failure", endless_retry()),
     ]
@@ -265,7 +270,6 @@ fn s3(bucket: &Bucket) -> Vec<(&'static str, Value)> {
         "region": text(&bucket.region),
         "s3_partition_format": "year=%Y/month=%m/day=%d/hour=%H",
         "s3_partition_timezone": "UTC",
-        "compression": "gzip",
         // The default is a number, which two agents may both draw; the second object would replace the first.
         "unique_key_func_name": "uuidv7",
     });
@@ -316,7 +320,6 @@ fn http(url: &Url, headers: &BTreeMap<String, String>, authenticated: bool) -> V
         // Required, and overwritten by `headers` or by the authenticator.
         ("token", json!("unused")),
         ("export_raw", json!(true)),
-        ("disable_compression", json!(true)),
         ("max_content_length_logs", json!(LARGEST_POST)),
         ("splunk_app_name", json!("tributary")),
         ("timeout", json!("30s")),
@@ -361,7 +364,9 @@ fn network(
     if let Some(tls) = &output.tls {
         all.insert("tls".to_owned(), credentials::transport_security(pipeline, tls));
     }
-    Value::Object(all)
+    let mut all = Value::Object(all);
+    compression::choose(&mut all, output);
+    all
 }
 
 fn queue(place: Place, buffer: Buffer) -> Value {

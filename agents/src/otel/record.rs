@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use super::confmap::texts;
 use super::ottl::{DATA, LEVEL, POD_LABEL_PREFIX, literal};
-use super::steps;
+use super::{steps, template};
 use crate::level;
 use crate::pipeline::{Pipeline, Place};
+use crate::template::Template;
 
 /// RFC 3339 with nine digits; the formatter itself knows at most microseconds and leaves trailing zeros out.
 const TIME: &str =
@@ -20,14 +21,23 @@ pub fn standard(pipeline: &Pipeline) -> Value {
     transform(pipeline, &[], &[], "[]")
 }
 
-/// Replaces the body by the standard record as Elasticsearch wants it, and tells the exporter to send the body as it is.
-pub fn elasticsearch(pipeline: &Pipeline) -> Value {
+/// Replaces the body by the standard record as Elasticsearch wants it, and tells the exporter to send the body as it is: the attribute
+/// with the name of the index, where records differ in it, is no part of it.
+pub fn elasticsearch(pipeline: &Pipeline, index: &Template) -> Value {
     let undot = format!(
         "replace_all_patterns(log.cache[\"labels\"], \"key\", {}, \"_\")",
         literal("\\.")
     );
-    let timestamp = "set(log.body[\"@timestamp\"], log.body[\"time\"])".to_owned();
-    let mut transform = transform(pipeline, &[undot], &[timestamp], "[]");
+    let mut on_body = vec!["set(log.body[\"@timestamp\"], log.body[\"time\"])".to_owned()];
+    let mut attributes = "[]";
+    if index.fixed().is_none() {
+        on_body.extend(template::statements(
+            "log.attributes[\"elasticsearch.index\"]",
+            index,
+        ));
+        attributes = "[\"elasticsearch.index\"]";
+    }
+    let mut transform = transform(pipeline, &[undot], &on_body, attributes);
     if let Some(groups) = transform["log_statements"].as_array_mut() {
         if steps::alter(pipeline) {
             groups.insert(0, undot_data());
