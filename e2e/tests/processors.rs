@@ -266,6 +266,32 @@ fn elasticsearch_gets_no_dots_in_keys_and_otlp_gets_severity_and_attributes() {
 }
 
 #[test]
+fn elasticsearch_gets_each_record_for_an_index_of_its_own() {
+    let index = "logs-{kubernetes.namespace_name}.{date}-{kubernetes.labels.app.kubernetes.io/name}-{kubernetes.labels.team}";
+    let search =
+        json!({"name": "out", "elasticsearch": {"url": "http://search.example:9200", "index": index}});
+    let ways = [Way::new(&spec(&json!([]), &search), json!({"format": "json"}))];
+    let mut of_team = record("text");
+    of_team["kubernetes"]["labels"]["team"] = json!("A.Team_1");
+    let records = [resource_logs(0, &of_team), resource_logs(0, &record("text"))];
+    let (written, said) = run(&ways, &json!({"resourceLogs": records}));
+
+    let resources = written
+        .iter()
+        .flatten()
+        .flat_map(|line| line["resourceLogs"].as_array().unwrap());
+    let attributes: Vec<&Value> = resources
+        .map(|resource| &resource["scopeLogs"][0]["logRecords"][0]["attributes"])
+        .collect();
+    let expected = [
+        "logs-shop.2026.01.02-cart-a.team_1",
+        "logs-shop.2026.01.02-cart-_",
+    ]
+    .map(|index| json!([{"key": "elasticsearch.index", "value": {"stringValue": index}}]));
+    assert_eq!(attributes, expected.iter().collect::<Vec<_>>(), "{said}");
+}
+
+#[test]
 fn chance_keeps_its_share() {
     let sample = json!([{"sample": {"percent": 20}}]);
     let stdout = json!({"name": "out", "stdout": {}});
