@@ -26,9 +26,13 @@ const LARGEST_POST: u64 = 8 << 20;
 /// The most bytes of one object, and how long it is waited for them, in seconds. What waits is in the buffer on disk.
 const LARGEST_OBJECT: u64 = 8 << 20;
 const OBJECT_SECONDS: u32 = 30;
-/// Statuses after which the same request is sent again. Wrong credentials are somebody's to mend, not a reason to throw records
-/// away.
-const RETRY_ON_STATUS: [u16; 8] = [401, 403, 408, 429, 500, 502, 503, 504];
+/// What Splunk's own clients send at once.
+const LARGEST_SPLUNK_POST: u64 = 1_000_000;
+/// Statuses after which the same request is sent again: those that say nothing about the records. Wrong credentials and addresses
+/// are somebody's to mend, not a reason to throw records away.
+const RETRY_ON_STATUS: [u16; 17] = [
+    401, 403, 404, 408, 425, 429, 500, 502, 503, 504, 507, 520, 521, 522, 523, 524, 529,
+];
 /// What keys of objects go on with after their prefix.
 const OBJECT_KEY: &str = "year=%Y/month=%m/day=%d/hour=%H/";
 
@@ -54,7 +58,12 @@ pub fn render(
     sink["buffer"] = buffer(output);
     // The sources that can wait until records are in the buffers on disk do so where a sink asks for it.
     if !pipeline.sources.files.is_empty() || !pipeline.sources.units.is_empty() {
-        sink["acknowledgements"]["enabled"] = json!(true);
+        // A sink within a sink is asked itself.
+        let asked = match sink.get_mut("protocol") {
+            Some(protocol) => protocol,
+            None => &mut sink,
+        };
+        asked["acknowledgements"] = json!({"enabled": true});
     }
     Ok((transform, sink))
 }
@@ -80,9 +89,13 @@ fn shape(destination: &Destination) -> String {
     match destination {
         Destination::Elasticsearch { .. } | Destination::OpenSearch { .. } => record::SEARCH.to_owned(),
         Destination::Loki { .. } | Destination::Otlp { .. } => record::otlp(),
-        Destination::Splunk { .. } | Destination::CloudWatch(_) | Destination::AzureMonitor(_) => {
-            record::TIMESTAMP.to_owned()
-        }
+        Destination::Splunk {
+            index, source_type, ..
+        } => record::splunk(
+            index.as_ref().map(|index| index.beginning.as_str()),
+            source_type.as_deref(),
+        ),
+        Destination::CloudWatch(_) | Destination::AzureMonitor(_) => record::TIMESTAMP.to_owned(),
         Destination::Datadog { service, source, .. } => {
             record::datadog(service.as_deref(), source.as_deref())
         }
@@ -118,20 +131,7 @@ fn sink(output: &Output) -> Result<Value, CompileError> {
             topic,
             sasl_mechanism,
         } => kafka(output, brokers, &topic.beginning, *sasl_mechanism),
-        Destination::Splunk {
-            url,
-            token,
-            index,
-            source_type,
-        } => with_tls(
-            output,
-            splunk(
-                url,
-                &secret(token),
-                index.as_ref().map(|index| index.beginning.as_str()),
-                source_type.as_deref(),
-            ),
-        ),
+        Destination::Splunk { url, token, .. } => with_tls(output, splunk(url, &secret(token))),
         Destination::Datadog { host, api_key, .. } => datadog(output, host, &secret(api_key)),
         Destination::S3(bucket) => s3(bucket),
         Destination::CloudWatch(group) => cloud_watch(group),
@@ -300,25 +300,18 @@ fn kafka(output: &Output, brokers: &[String], topic: &str, mechanism: SaslMechan
     sink
 }
 
-fn splunk(url: &Url, token: &str, index: Option<&str>, source_type: Option<&str>) -> Value {
-    let mut sink = json!({
-        "type": "splunk_hec_logs",
-        "endpoint": url.to_string(),
-        "default_token": token,
-        "encoding": {"codec": "json"},
+/// Not by the sink of that name, which drops what a wrong token sends.
+fn splunk(url: &Url, token: &str) -> Value {
+    lines(json!({
+        "type": "http",
+        "uri": format!("{url}/services/collector/event"),
+        "method": "post",
+        "auth": {"strategy": "custom", "value": format!("Splunk {token}")},
+        "request": {"headers": {"Content-Type": "application/json"}},
         "compression": "gzip",
-        "timestamp_key": "timestamp",
-        "host_key": "kubernetes.host",
-        // Most tokens do not have them.
-        "acknowledgements": {"indexer_acknowledgements_enabled": false},
-    });
-    if let Some(index) = index {
-        sink["index"] = json!(index);
-    }
-    if let Some(source_type) = source_type {
-        sink["sourcetype"] = json!(source_type);
-    }
-    sink
+        "batch": {"max_bytes": LARGEST_SPLUNK_POST, "timeout_secs": 1},
+        "retry_strategy": retry_strategy(),
+    }))
 }
 
 fn datadog(output: &Output, host: &str, key: &str) -> Value {
@@ -353,7 +346,8 @@ fn s3(bucket: &Bucket) -> Value {
         "region": bucket.region,
         // Other servers seldom have a name for each bucket.
         "force_path_style": bucket.endpoint.is_some(),
-        "retry_strategy": retry_strategy(),
+        // Of no object it depends on the records whether it is taken. An expired token, for one, is answered with 400.
+        "retry_strategy": {"type": "all"},
     });
     if let Some(endpoint) = &bucket.endpoint {
         sink["endpoint"] = json!(endpoint.to_string());

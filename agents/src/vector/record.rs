@@ -18,6 +18,25 @@ if exists(.data) {
 /// The field that tells sinks the time of a record.
 pub const TIMESTAMP: &str = ".timestamp = parse_timestamp(.time, \"%+\") ?? now()\n";
 
+/// An event of Splunk's HTTP Event Collector: the record, and what the collector knows it by. Times have milliseconds there.
+pub fn splunk(index: Option<&str>, source_type: Option<&str>) -> String {
+    let mut program = SPLUNK.to_owned();
+    for (field, value) in [("index", index), ("sourcetype", source_type)] {
+        if let Some(value) = value {
+            program.push_str(&[".", field, " = ", &literal(value), "\n"].concat());
+        }
+    }
+    program
+}
+
+const SPLUNK: &str = r#"milliseconds = to_unix_timestamp(parse_timestamp(.time, "%+") ?? now(), unit: "milliseconds")
+record = .
+. = {"time": milliseconds / 1000, "event": record}
+if is_string(record.kubernetes.host) {
+  .host = record.kubernetes.host
+}
+"#;
+
 /// What Datadog calls the node and the level.
 pub fn datadog(service: Option<&str>, source: Option<&str>) -> String {
     let mut program = TIMESTAMP.to_owned();

@@ -144,20 +144,6 @@ pub fn sink(kind: &str) -> Vec<&'static str> {
             ],
             &[TLS, TLS_ENABLED, DISK, ACKNOWLEDGED],
         ),
-        "splunk_hec_logs" => (
-            &[
-                "acknowledgements.indexer_acknowledgements_enabled",
-                "compression=gzip",
-                "default_token",
-                "encoding.codec=json",
-                "endpoint",
-                "host_key",
-                "index",
-                "sourcetype",
-                "timestamp_key",
-            ],
-            &[TLS, DISK, ACKNOWLEDGED],
-        ),
         "datadog_logs" => (
             &["compression=gzip", "default_api_key", "endpoint"],
             &[TLS, TLS_ENABLED, DISK, ACKNOWLEDGED],
@@ -182,8 +168,13 @@ pub fn sink(kind: &str) -> Vec<&'static str> {
 fn cloud(kind: &str) -> Vec<&'static str> {
     let (own, shared): (&[&str], &[&[&str]]) = match kind {
         "aws_s3" => (
-            &["endpoint", "force_path_style", "region"],
-            &[OBJECTS, JSON_LINES, BATCH, RETRIES, DISK, ACKNOWLEDGED],
+            &[
+                "endpoint",
+                "force_path_style",
+                "region",
+                "retry_strategy.type=all",
+            ],
+            &[OBJECTS, JSON_LINES, BATCH, DISK, ACKNOWLEDGED],
         ),
         "gcp_cloud_storage" => (
             &["credentials_path"],
@@ -235,9 +226,11 @@ fn cloud(kind: &str) -> Vec<&'static str> {
 
 const HTTP: &[&str] = &[
     "auth.password",
-    "auth.strategy=basic|bearer",
+    "auth.strategy=basic|bearer|custom",
     "auth.token",
     "auth.user",
+    "auth.value",
+    "compression=gzip",
     "method=post",
     "request.headers.*",
     "uri",
@@ -247,6 +240,7 @@ fn opentelemetry() -> Vec<&'static str> {
     let protocol = [
         "protocol.type=http",
         "protocol.uri",
+        "protocol.acknowledgements.enabled",
         "protocol.auth.password",
         "protocol.auth.strategy=basic|bearer",
         "protocol.auth.token",

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use tributary_agents::{compile, render};
+use tributary_crds::LoggingPolicySpec;
 
 use crate::options;
 use crate::topology::Vector;
@@ -96,6 +98,29 @@ fn leaves(part: &Value, path: String) -> Vec<(String, Value)> {
             })
             .collect(),
         other => vec![(path, other.clone())],
+    }
+}
+
+#[test]
+fn what_can_wait_for_the_buffers_does_so_where_the_sink_looks() {
+    let outputs = json!([
+        {"name": "loki", "loki": {"url": "http://loki.logging:3100"}},
+        {"name": "http", "http": {"url": "http://receiver.logging/logs"}},
+        {"name": "stdout", "stdout": {}},
+    ]);
+    let sources = json!({"files": [{"path": "/var/log/syslog"}]});
+    let spec = json!({"nodeAgent": {"engine": "Vector", "sources": sources}, "outputs": outputs});
+    let spec: LoggingPolicySpec = serde_json::from_value(spec).unwrap();
+    let files = render(&compile("test", &spec).unwrap()).unwrap().files;
+    let document: Value = serde_saphyr::from_str(&files["vector.yaml"]).unwrap();
+    for (name, place) in [
+        ("to-loki", "/protocol/acknowledgements/enabled"),
+        ("to-http", "/acknowledgements/enabled"),
+        ("to-stdout", "/acknowledgements/enabled"),
+    ] {
+        let sink = &document["sinks"][name];
+        assert_eq!(sink.pointer(place), Some(&json!(true)), "{name}");
+        check(sink, &options::sink(sink["type"].as_str().unwrap()), name);
     }
 }
 

@@ -128,6 +128,24 @@ fn syslog_gets_a_header_and_one_line() {
 }
 
 #[test]
+fn splunk_gets_an_event_with_the_record_in_it() {
+    let token = json!({"name": "splunk", "key": "token"});
+    let named = json!({"splunk": {
+        "url": "https://splunk.logging", "tokenSecretRef": token, "index": "main", "sourceType": "kube:app",
+    }});
+    let expected = json!({
+        "time": 1_767_323_045.678, "host": "node-1", "index": "main", "sourcetype": "kube:app", "event": record(),
+    });
+    assert_eq!(shaped(&named, &record()), expected);
+
+    let plain = json!({"splunk": {"url": "https://splunk.logging", "tokenSecretRef": token}});
+    let mut nowhere = journal();
+    nowhere["kubernetes"] = json!({});
+    let expected = json!({"time": 1_767_323_045.0, "event": nowhere});
+    assert_eq!(shaped(&plain, &nowhere), expected);
+}
+
+#[test]
 fn clouds_get_the_names_that_they_know() {
     let key = json!({"name": "datadog", "key": "api-key"});
     let datadog = json!({"datadog": {"apiKeySecretRef": key, "service": "shop", "source": "nginx"}});
