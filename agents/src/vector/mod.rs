@@ -5,6 +5,7 @@
 
 mod conditions;
 mod credentials;
+mod names;
 mod outputs;
 mod record;
 mod refusal;

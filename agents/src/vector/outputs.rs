@@ -1,21 +1,19 @@
 //! Where records go.
 
+mod cloud;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tributary_crds::auth::SecretKeyRef;
+use tributary_crds::compression::Compression;
 use tributary_crds::destination::SaslMechanism;
 use tributary_crds::output::WhenFull;
 
 use super::credentials::{api_key, http_auth, secret, transport_security};
-use super::{Transform, conditions, record};
+use super::{Transform, conditions, names, record};
 use crate::CompileError;
-use crate::config::{FILES_DIRECTORY, secret_path};
-use crate::pipeline::{
-    Auth, AzureTable, Bucket, Buffer, Destination, GoogleBucket, GoogleLog, GoogleTopic, LogGroup, Output,
-    Pipeline,
-};
-use crate::template::Template;
+use crate::config::FILES_DIRECTORY;
+use crate::pipeline::{Auth, Buffer, Destination, Output, Pipeline};
 use crate::url::Url;
 
 /// Vector refuses a disk buffer that cannot hold two of its files of 128 MiB and its index.
@@ -23,9 +21,6 @@ const LEAST_BUFFER: u64 = 268_435_488;
 /// The most bytes of one request, before compression. A receiver of OTLP takes 4 MiB.
 const LARGEST_OTLP: u64 = 3 << 20;
 const LARGEST_POST: u64 = 8 << 20;
-/// The most bytes of one object, and how long it is waited for them, in seconds. What waits is in the buffer on disk.
-const LARGEST_OBJECT: u64 = 8 << 20;
-const OBJECT_SECONDS: u32 = 30;
 /// What Splunk's own clients send at once.
 const LARGEST_SPLUNK_POST: u64 = 1_000_000;
 /// Statuses after which the same request is sent again: those that say nothing about the records. Wrong credentials and addresses
@@ -33,8 +28,6 @@ const LARGEST_SPLUNK_POST: u64 = 1_000_000;
 const RETRY_ON_STATUS: [u16; 17] = [
     401, 403, 404, 408, 425, 429, 500, 502, 503, 504, 507, 520, 521, 522, 523, 524, 529,
 ];
-/// What keys of objects go on with after their prefix.
-const OBJECT_KEY: &str = "year=%Y/month=%m/day=%d/hour=%H/";
 
 /// The name of an output's sink, which no other part of the configuration has.
 pub fn sink_name(output: &Output) -> String {
@@ -47,7 +40,12 @@ pub fn render(
     output: &Output,
     inputs: &[String],
 ) -> Result<(Option<Transform>, Value), CompileError> {
-    let program = [selection(output), shape(&output.destination)].concat();
+    let program = [
+        selection(output),
+        names::program(&output.destination),
+        shape(&output.destination),
+    ]
+    .concat();
     let transform =
         (!program.is_empty()).then(|| Transform::program(format!("for-{}", output.name), inputs, program));
     let mut sink = sink(output)?;
@@ -91,10 +89,7 @@ fn shape(destination: &Destination) -> String {
         Destination::Loki { .. } | Destination::Otlp { .. } => record::otlp(),
         Destination::Splunk {
             index, source_type, ..
-        } => record::splunk(
-            index.as_ref().map(|index| index.beginning.as_str()),
-            source_type.as_deref(),
-        ),
+        } => record::splunk(index.as_ref(), source_type.as_deref()),
         Destination::CloudWatch(_) | Destination::AzureMonitor(_) => record::TIMESTAMP.to_owned(),
         Destination::Datadog { service, source, .. } => {
             record::datadog(service.as_deref(), source.as_deref())
@@ -117,7 +112,7 @@ fn shape(destination: &Destination) -> String {
 fn sink(output: &Output) -> Result<Value, CompileError> {
     Ok(match &output.destination {
         Destination::Elasticsearch { url, index } | Destination::OpenSearch { url, index } => {
-            search(output, url, &index.beginning)
+            search(output, url, &names::setting("index", index))
         }
         Destination::Loki { url, tenant_id } => {
             let headers = tenant_id
@@ -130,15 +125,15 @@ fn sink(output: &Output) -> Result<Value, CompileError> {
             brokers,
             topic,
             sasl_mechanism,
-        } => kafka(output, brokers, &topic.beginning, *sasl_mechanism),
-        Destination::Splunk { url, token, .. } => with_tls(output, splunk(url, &secret(token))),
+        } => kafka(output, brokers, &names::setting("topic", topic), *sasl_mechanism),
+        Destination::Splunk { url, token, .. } => splunk(output, url, &secret(token)),
         Destination::Datadog { host, api_key, .. } => datadog(output, host, &secret(api_key)),
-        Destination::S3(bucket) => s3(bucket),
-        Destination::CloudWatch(group) => cloud_watch(group),
-        Destination::GoogleCloudLogging(log) => google_cloud_logging(log),
-        Destination::Gcs(bucket) => gcs(bucket),
-        Destination::PubSub(topic) => pub_sub(topic),
-        Destination::AzureMonitor(table) => azure_monitor(table),
+        Destination::S3(bucket) => cloud::s3(output, bucket),
+        Destination::CloudWatch(group) => cloud::cloud_watch(group),
+        Destination::GoogleCloudLogging(log) => cloud::google_cloud_logging(log),
+        Destination::Gcs(bucket) => cloud::gcs(output, bucket),
+        Destination::PubSub(topic) => cloud::pub_sub(topic),
+        Destination::AzureMonitor(table) => cloud::azure_monitor(table),
         Destination::Syslog {
             host,
             port,
@@ -188,6 +183,17 @@ fn lines(mut sink: Value) -> Value {
     sink
 }
 
+/// As Vector calls it.
+fn compression(way: Compression) -> &'static str {
+    match way {
+        Compression::None => "none",
+        Compression::Gzip => "gzip",
+        Compression::Snappy => "snappy",
+        Compression::Lz4 => "lz4",
+        Compression::Zstd => "zstd",
+    }
+}
+
 fn with_tls(output: &Output, mut sink: Value) -> Value {
     let tls = transport_security(output.tls.as_ref());
     if !tls.is_empty() {
@@ -213,7 +219,7 @@ fn search(output: &Output, url: &Url, index: &str) -> Value {
         "mode": "bulk",
         // Indices and data streams take that alike.
         "bulk": {"action": "create", "index": index},
-        "compression": "gzip",
+        "compression": compression(output.compression),
         // Otherwise, a server with too much to do loses the records of a request that it did not take.
         "request_retry_partial": true,
     });
@@ -240,7 +246,7 @@ fn otlp(output: &Output, uri: &str, mut headers: BTreeMap<String, String>) -> Va
         "uri": uri,
         "encoding": {"codec": "otlp"},
         "framing": {"method": "bytes"},
-        "compression": "gzip",
+        "compression": compression(output.compression),
         "batch": {"max_bytes": LARGEST_OTLP, "timeout_secs": 1},
         "retry_strategy": retry_strategy(),
     });
@@ -260,6 +266,7 @@ fn http(output: &Output, url: &Url, headers: &BTreeMap<String, String>) -> Value
         "type": "http",
         "uri": url.to_string(),
         "method": "post",
+        "compression": compression(output.compression),
         "batch": {"max_bytes": LARGEST_POST, "timeout_secs": 1},
         "retry_strategy": retry_strategy(),
     }));
@@ -282,7 +289,7 @@ fn kafka(output: &Output, brokers: &[String], topic: &str, mechanism: SaslMechan
         "bootstrap_servers": brokers.join(","),
         "topic": topic,
         "encoding": {"codec": "json"},
-        "compression": "gzip",
+        "compression": compression(output.compression),
         // For ever. After the default of five minutes, records are lost.
         "message_timeout_ms": 0,
     });
@@ -301,17 +308,18 @@ fn kafka(output: &Output, brokers: &[String], topic: &str, mechanism: SaslMechan
 }
 
 /// Not by the sink of that name, which drops what a wrong token sends.
-fn splunk(url: &Url, token: &str) -> Value {
-    lines(json!({
+fn splunk(output: &Output, url: &Url, token: &str) -> Value {
+    let sink = lines(json!({
         "type": "http",
         "uri": format!("{url}/services/collector/event"),
         "method": "post",
         "auth": {"strategy": "custom", "value": format!("Splunk {token}")},
         "request": {"headers": {"Content-Type": "application/json"}},
-        "compression": "gzip",
+        "compression": compression(output.compression),
         "batch": {"max_bytes": LARGEST_SPLUNK_POST, "timeout_secs": 1},
         "retry_strategy": retry_strategy(),
-    }))
+    }));
+    with_tls(output, sink)
 }
 
 fn datadog(output: &Output, host: &str, key: &str) -> Value {
@@ -319,123 +327,9 @@ fn datadog(output: &Output, host: &str, key: &str) -> Value {
         "type": "datadog_logs",
         "endpoint": format!("https://{host}"),
         "default_api_key": key,
-        "compression": "gzip",
+        "compression": compression(output.compression),
     });
     with_tls_enabled(output, sink, true)
-}
-
-/// Objects of JSON lines. `extension` is of their names.
-fn objects(mut sink: Value, prefix: Option<&Template>) -> Value {
-    let prefix = prefix
-        .map(|prefix| format!("{}/", prefix.beginning))
-        .unwrap_or_default();
-    sink["key_prefix"] = json!(prefix + OBJECT_KEY);
-    sink["filename_time_format"] = json!("%s");
-    // Two agents may write in the same second.
-    sink["filename_append_uuid"] = json!(true);
-    sink["filename_extension"] = json!("jsonl.gz");
-    sink["compression"] = json!("gzip");
-    sink["batch"] = json!({"max_bytes": LARGEST_OBJECT, "timeout_secs": OBJECT_SECONDS});
-    lines(sink)
-}
-
-fn s3(bucket: &Bucket) -> Value {
-    let mut sink = json!({
-        "type": "aws_s3",
-        "bucket": bucket.name,
-        "region": bucket.region,
-        // Other servers seldom have a name for each bucket.
-        "force_path_style": bucket.endpoint.is_some(),
-        // Of no object it depends on the records whether it is taken. An expired token, for one, is answered with 400.
-        "retry_strategy": {"type": "all"},
-    });
-    if let Some(endpoint) = &bucket.endpoint {
-        sink["endpoint"] = json!(endpoint.to_string());
-    }
-    objects(sink, bucket.prefix.as_ref())
-}
-
-fn cloud_watch(group: &LogGroup) -> Value {
-    let mut sink = json!({
-        "type": "aws_cloudwatch_logs",
-        "region": group.region,
-        "group_name": group.name.beginning,
-        "encoding": {"codec": "json"},
-    });
-    if let Some(stream) = &group.stream {
-        sink["stream_name"] = json!(stream.beginning);
-    } else {
-        sink["stream_name"] = json!("{{ kubernetes.host }}");
-        // The node's name, which no record says for itself.
-        sink["dangerously_allow_unconfined_template_resolution"] = json!(true);
-    }
-    if let Some(days) = group.retention_days {
-        sink["retention"] = json!({"enabled": true, "days": days});
-    }
-    sink
-}
-
-fn google_cloud_logging(log: &GoogleLog) -> Value {
-    let field = |name: &str| format!("{{{{ resource.{name} }}}}");
-    let sink = json!({
-        "type": "gcp_stackdriver_logs",
-        "project_id": log.project,
-        "log_id": log.name,
-        "severity_key": "severity",
-        "resource": {
-            "type": "k8s_container",
-            "project_id": log.project,
-            "cluster_name": log.cluster,
-            "location": log.location,
-            "namespace_name": field("namespace_name"),
-            "pod_name": field("pod_name"),
-            "container_name": field("container_name"),
-        },
-        // Names that Kubernetes has checked, and not the record itself, are put there.
-        "dangerously_allow_unconfined_template_resolution": true,
-        "encoding": {"except_fields": ["resource"]},
-        "retry_strategy": retry_strategy(),
-    });
-    with_google_key(sink, log.key.as_ref())
-}
-
-fn gcs(bucket: &GoogleBucket) -> Value {
-    let sink = json!({"type": "gcp_cloud_storage", "bucket": bucket.name});
-    with_google_key(objects(sink, bucket.prefix.as_ref()), bucket.key.as_ref())
-}
-
-fn pub_sub(topic: &GoogleTopic) -> Value {
-    let sink = json!({
-        "type": "gcp_pubsub",
-        "project": topic.project,
-        "topic": topic.name,
-        "encoding": {"codec": "json"},
-    });
-    with_google_key(sink, topic.key.as_ref())
-}
-
-fn with_google_key(mut sink: Value, key: Option<&SecretKeyRef>) -> Value {
-    if let Some(key) = key {
-        sink["credentials_path"] = json!(secret_path(key));
-    }
-    sink
-}
-
-fn azure_monitor(table: &AzureTable) -> Value {
-    json!({
-        "type": "azure_logs_ingestion",
-        "endpoint": table.endpoint.to_string(),
-        "dcr_immutable_id": table.rule,
-        "stream_name": format!("Custom-{}", table.name),
-        "timestamp_field": "TimeGenerated",
-        "auth": {
-            "azure_credential_kind": "client_secret_credential",
-            "azure_tenant_id": table.tenant,
-            "azure_client_id": table.client,
-            "azure_client_secret": secret(&table.client_secret),
-        },
-        "retry_strategy": retry_strategy(),
-    })
 }
 
 fn syslog(output: &Output, host: &str, port: u16, encrypted: bool) -> Value {

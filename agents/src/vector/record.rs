@@ -1,8 +1,10 @@
 //! What outputs make of the standard record, where their side demands something else. The programs are fixed but for names that
 //! a policy gives, which are literals.
 
+use super::names;
 use super::vrl::literal;
 use crate::level;
+use crate::template::Template;
 
 /// Dots in keys become underscores: they would be taken for a way into an object, and what is text in one record and an object
 /// in another is refused.
@@ -19,11 +21,15 @@ if exists(.data) {
 pub const TIMESTAMP: &str = ".timestamp = parse_timestamp(.time, \"%+\") ?? now()\n";
 
 /// An event of Splunk's HTTP Event Collector: the record, and what the collector knows it by. Times have milliseconds there.
-pub fn splunk(index: Option<&str>, source_type: Option<&str>) -> String {
+pub fn splunk(index: Option<&Template>, source_type: Option<&str>) -> String {
     let mut program = SPLUNK.to_owned();
-    for (field, value) in [("index", index), ("sourcetype", source_type)] {
+    let known = [
+        ("index", index.map(|index| names::expression("index", index))),
+        ("sourcetype", source_type.map(literal)),
+    ];
+    for (field, value) in known {
         if let Some(value) = value {
-            program.push_str(&[".", field, " = ", &literal(value), "\n"].concat());
+            program.push_str(&[".", field, " = ", &value, "\n"].concat());
         }
     }
     program

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod names;
 mod options;
 #[path = "../record_cases/mod.rs"]
 mod record_cases;

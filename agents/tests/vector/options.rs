@@ -33,7 +33,7 @@ const OBJECTS: &[&str] = &[
     "filename_time_format",
     "filename_append_uuid",
     "filename_extension",
-    "compression=gzip",
+    "compression=none|gzip|zstd",
 ];
 
 /// The options of all of Vector.
@@ -120,7 +120,7 @@ pub fn sink(kind: &str) -> Vec<&'static str> {
                 "auth.user",
                 "bulk.action=create",
                 "bulk.index",
-                "compression=gzip",
+                "compression=none|gzip",
                 "endpoints",
                 "mode=bulk",
                 "request.headers.*",
@@ -133,7 +133,7 @@ pub fn sink(kind: &str) -> Vec<&'static str> {
         "kafka" => (
             &[
                 "bootstrap_servers",
-                "compression=gzip",
+                "compression=none|gzip|snappy|lz4|zstd",
                 "encoding.codec=json",
                 "message_timeout_ms",
                 "sasl.enabled",
@@ -145,7 +145,7 @@ pub fn sink(kind: &str) -> Vec<&'static str> {
             &[TLS, TLS_ENABLED, DISK, ACKNOWLEDGED],
         ),
         "datadog_logs" => (
-            &["compression=gzip", "default_api_key", "endpoint"],
+            &["compression=none|gzip|zstd", "default_api_key", "endpoint"],
             &[TLS, TLS_ENABLED, DISK, ACKNOWLEDGED],
         ),
         "socket" => (
@@ -230,7 +230,7 @@ const HTTP: &[&str] = &[
     "auth.token",
     "auth.user",
     "auth.value",
-    "compression=gzip",
+    "compression=none|gzip|zstd",
     "method=post",
     "request.headers.*",
     "uri",
@@ -247,7 +247,7 @@ fn opentelemetry() -> Vec<&'static str> {
         "protocol.auth.user",
         "protocol.batch.max_bytes",
         "protocol.batch.timeout_secs",
-        "protocol.compression=gzip",
+        "protocol.compression=none|gzip|zstd",
         "protocol.encoding.codec=otlp",
         "protocol.framing.method=bytes",
         "protocol.request.headers.*",

@@ -184,6 +184,14 @@ pub fn run(program: &Program, event: Value) -> Option<Value> {
     }
 }
 
+/// What a program leaves in the metadata of an event.
+pub fn metadata(program: &Program, event: Value) -> Value {
+    let mut target = target(event);
+    let outcome = Runtime::new(RuntimeState::default()).resolve(&mut target, program, &TimeZone::default());
+    assert!(outcome.is_ok(), "{outcome:?}");
+    serde_json::to_value(target.metadata).unwrap()
+}
+
 fn target(event: Value) -> TargetValue {
     TargetValue {
         value: event.into(),
