@@ -4,6 +4,7 @@
 mod abilities;
 mod fluent_bit;
 mod fluentd;
+mod misfit;
 mod open_telemetry_collector;
 mod outputs;
 mod page;
@@ -12,6 +13,7 @@ mod rules;
 mod vector;
 
 pub use abilities::{Abilities, PATTERNS, PROCESSORS, SOURCES, TEMPLATES};
+pub use misfit::{Misfit, Thing, misfits};
 pub use outputs::*;
 pub use page::page;
 pub use refusal::{Deed, Refusal};
@@ -50,7 +52,7 @@ pub enum Encryption {
 }
 
 /// A method of `auth`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AuthMethod {
     /// `auth.basic`.
     Basic,
@@ -210,7 +212,7 @@ pub fn when_full_deed(when_full: WhenFull) -> Deed {
 /// Compressing in one way what goes to some outputs, whose `fields` are given.
 pub fn compression_deed(way: Compression, fields: &str, able: Vec<Engine>) -> Deed {
     Deed {
-        what: format!("send compression: {} to {fields}", way.as_str()),
+        what: format!("use compression: {} for {fields}", way.as_str()),
         able,
         instead: "another compression".to_owned(),
     }

@@ -7,8 +7,8 @@ use schemars::Schema;
 
 use super::{
     AuthMethod, Deed, Encryption, OUTPUTS, PATTERNS, PROCESSORS, Refusal, SOURCES, TEMPLATES, WHEN_FULL,
-    compression_deed, destinations, filling, pattern_deed, placeholder_deed, processor_deed, source_deed,
-    when_full_deed,
+    compression_deed, destinations, filling, misfits, pattern_deed, placeholder_deed, processor_deed,
+    source_deed, when_full_deed,
 };
 use crate::compression::Compression;
 
@@ -54,53 +54,18 @@ fn output_rules() -> Vec<Rule> {
     rules
 }
 
-/// What has no meaning for some destinations, whatever the engine: one rule for all of those that have the same remedy.
+/// What has no meaning for some destinations, whatever the engine.
 fn misfit_rules() -> Vec<Rule> {
-    let mut misfits = BTreeMap::<_, Vec<_>>::new();
-    let mut note = |field, thing: String, misfit: Refusal| {
-        misfits.entry((thing, misfit.remedy)).or_default().push(field);
-    };
-    for output in OUTPUTS
-        .iter()
-        .filter(|output| output.encryption != Encryption::NoNetwork)
-    {
-        for way in Compression::ALL {
-            if let Some(misfit) = output.compression_misfit(way) {
-                let thing = if output.compressions().is_empty() {
-                    "compression".to_owned()
-                } else {
-                    format!("compression: {}", way.as_str())
-                };
-                note(output.field, thing, misfit);
-            }
-        }
-        if let Some(misfit) = output.tls_misfit() {
-            note(output.field, "tls".to_owned(), misfit);
-        }
-        match AuthMethod::ALL.map(|method| output.auth_misfit(method)) {
-            [Some(misfit), Some(_), Some(_)] => note(output.field, "auth".to_owned(), misfit),
-            misfits => {
-                for (method, misfit) in AuthMethod::ALL.into_iter().zip(misfits) {
-                    if let Some(misfit) = misfit {
-                        note(output.field, format!("auth.{}", method.field()), misfit);
-                    }
-                }
-            }
-        }
-    }
-    misfits
+    misfits()
         .into_iter()
-        .map(|((thing, remedy), mut fields)| {
-            fields.dedup();
-            let has: Vec<String> = fields.iter().map(|field| format!("has(self.{field})")).collect();
-            let asked = match (thing.split_once('.'), thing.split_once(": ")) {
-                (Some((whole, _)), _) => format!("has(self.{whole}) && has(self.{thing})"),
-                (None, Some((whole, value))) => format!("has(self.{whole}) && self.{whole} == '{value}'"),
-                (None, None) => format!("has(self.{thing})"),
-            };
-            let verb = if fields.len() == 1 { "takes" } else { "take" };
-            let sentence = format!("{} {verb} no {thing}: {remedy}", fields.join(", "));
-            rule(&format!("!(({}) && {asked})", has.join(" || ")), &sentence)
+        .map(|misfit| {
+            let has: Vec<String> = misfit
+                .fields
+                .iter()
+                .map(|field| format!("has(self.{field})"))
+                .collect();
+            let expression = format!("!(({}) && {})", has.join(" || "), misfit.thing.asked());
+            rule(&expression, &misfit.sentence())
         })
         .collect()
 }

@@ -2,10 +2,11 @@
 //! sentence of the table.
 
 use serde_json::{Value, json};
+use tributary_crds::compression::Compression;
 use tributary_crds::engine::Engine;
 use tributary_crds::support::{
-    AuthMethod, Deed, OUTPUTS, PATTERNS, PROCESSORS, SOURCES, WHEN_FULL, compression_deeds, pattern_deed,
-    placeholder_deeds, processor_deed, source_deed, when_full_deed,
+    AuthMethod, Deed, Misfit, OUTPUTS, PATTERNS, PROCESSORS, SOURCES, Thing, WHEN_FULL, compression_deeds,
+    misfits, pattern_deed, placeholder_deeds, processor_deed, source_deed, when_full_deed,
 };
 
 use crate::least_settings;
@@ -88,5 +89,20 @@ pub fn mistakes() -> Vec<(Value, String)> {
         let wanted = json!({"name": "a", "stdout": {}, "buffer": {"whenFull": format!("{when_full:?}")}});
         refused(&when_full_deed(when_full), json!({}), json!([]), wanted);
     }
+    mistakes.extend(misfits().iter().map(misfit));
     mistakes
+}
+
+/// A spec that asks a destination for what has no meaning there.
+fn misfit(misfit: &Misfit) -> (Value, String) {
+    let field = misfit.fields[0];
+    let mut output = json!({"name": "a", field: least_settings::destination(field)});
+    match misfit.thing {
+        Thing::Auth => output["auth"] = least_settings::auth(AuthMethod::Basic),
+        Thing::Method(method) => output["auth"] = least_settings::auth(method),
+        Thing::Compression => output["compression"] = json!(Compression::Gzip),
+        Thing::Way(way) => output["compression"] = json!(way),
+        Thing::Tls => output["tls"] = json!({}),
+    }
+    (json!({"nodeAgent": {}, "outputs": [output]}), misfit.sentence())
 }
