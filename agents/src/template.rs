@@ -39,6 +39,23 @@ pub enum Piece {
     Date,
 }
 
+/// Why a text is no name. The words continue a sentence that begins with it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Flaw {
+    /// There is nothing.
+    #[error("is empty")]
+    Empty,
+    /// It begins with a brace.
+    #[error("begins with a placeholder")]
+    NoBeginning,
+    /// A brace that nothing closes.
+    #[error("has a brace that nothing closes")]
+    Unclosed,
+    /// No record has what stands in the braces.
+    #[error("has the unknown placeholder {{{0}}}")]
+    Unknown(String),
+}
+
 /// How values are spelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spelling {
@@ -59,26 +76,23 @@ impl Template {
         (Field::Host, 253),
     ];
 
-    /// Reads a name. The error continues a sentence that begins with the text.
-    pub fn parse(text: &str, spelling: Spelling) -> Result<Self, String> {
+    /// Reads a name.
+    pub fn parse(text: &str, spelling: Spelling) -> Result<Self, Flaw> {
         let (beginning, mut rest) = text.split_at(text.find('{').unwrap_or(text.len()));
         if beginning.is_empty() {
             return Err(if rest.is_empty() {
-                "is empty"
+                Flaw::Empty
             } else {
-                "begins with a placeholder"
-            }
-            .to_owned());
+                Flaw::NoBeginning
+            });
         }
         let mut pieces = Vec::new();
         while let Some((literal, after)) = rest.split_once('{') {
             if !literal.is_empty() {
                 pieces.push(Piece::Literal(literal.to_owned()));
             }
-            let (name, after) = after.split_once('}').ok_or("has a brace that nothing closes")?;
-            pieces.push(
-                Piece::placeholder(name).ok_or_else(|| format!("has the unknown placeholder {{{name}}}"))?,
-            );
+            let (name, after) = after.split_once('}').ok_or(Flaw::Unclosed)?;
+            pieces.push(Piece::placeholder(name).ok_or_else(|| Flaw::Unknown(name.to_owned()))?);
             rest = after;
         }
         if !rest.is_empty() {
@@ -149,7 +163,7 @@ impl Piece {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<Template, String> {
+    fn parse(text: &str) -> Result<Template, Flaw> {
         Template::parse(text, Spelling::Verbatim)
     }
 
@@ -190,7 +204,7 @@ mod tests {
             ("a-{kubernetes.pod_id}", "unknown placeholder"),
             ("a-{{date}}", "unknown placeholder {{date}"),
         ] {
-            let refused = parse(text).unwrap_err();
+            let refused = parse(text).unwrap_err().to_string();
             assert!(refused.contains(reason), "{text}: {refused}");
         }
     }
