@@ -3,7 +3,7 @@
 use tributary_crds::placeholder::FORMS;
 
 use crate::CompileError;
-use crate::template::{Spelling, Template};
+use crate::template::{Flaw, Spelling, Template};
 
 /// What names of one kind may be.
 pub struct Names {
@@ -76,12 +76,14 @@ pub fn compile(field: &str, text: &str, names: &Names) -> Result<Template, Compi
     let fail = |problem: String, remedy: String| Err(CompileError::field(field, problem, remedy));
     let template = match Template::parse(text, names.spelling) {
         Ok(template) => template,
-        Err(problem) if text.contains('{') => {
-            let remedy =
-                format!("begin with what all names have in common, and write placeholders as {FORMS}");
-            return fail(format!("is {text:?}, which {problem}"), remedy);
+        Err(flaw) => {
+            let remedy = match flaw {
+                Flaw::Empty => names.advice.to_owned(),
+                Flaw::NoBeginning => format!("begin with what all names have in common, such as logs-{text}"),
+                Flaw::Unclosed | Flaw::Unknown(_) => format!("write placeholders as {FORMS}"),
+            };
+            return fail(format!("is {text:?}, which {flaw}"), remedy);
         }
-        Err(_) => return fail(format!("is {text:?}"), names.advice.to_owned()),
     };
     if !(names.valid)(&template.filled("x")) {
         return fail(format!("is {text:?}"), names.advice.to_owned());
