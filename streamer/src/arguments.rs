@@ -38,6 +38,8 @@ pub struct Options {
     pub inotify: bool,
     /// Whether to give back the disk space of what was printed.
     pub reclaim: bool,
+    /// Whether to say the status at the end, also when all went well.
+    pub status: bool,
 }
 
 /// What the command line asks for.
@@ -106,6 +108,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
         strip: None,
         inotify: true,
         reclaim: false,
+        status: false,
     };
     let mut format = FormatOptions::default();
     let mut only_paths = false;
@@ -129,6 +132,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
             b"--version" | b"-V" => return flag("--version", attached.as_deref(), Command::Version),
             b"--no-inotify" => options.inotify = flag("--no-inotify", attached.as_deref(), false)?,
             b"--reclaim" => options.reclaim = flag("--reclaim", attached.as_deref(), true)?,
+            b"--status" => options.status = flag("--status", attached.as_deref(), true)?,
             b"--prefix" => format.prefix = flag("--prefix", attached.as_deref(), true)?,
             b"--checkpoint" => options.checkpoint = Some(PathBuf::from(value(CHECKPOINT)?)),
             b"--existing" => options.existing = parse_existing(&value(EXISTING)?)?,
@@ -385,8 +389,17 @@ mod tests {
             let unknown = UsageError::UnknownOption(String::new()).to_string();
             assert!(unknown.contains(option), "{option} is missing in {unknown}");
         }
-        for flag in ["--prefix", "--no-inotify", "--reclaim", "--help", "--version"] {
+        for flag in [
+            "--prefix",
+            "--no-inotify",
+            "--reclaim",
+            "--status",
+            "--help",
+            "--version",
+        ] {
             assert!(HELP.contains(flag), "{flag} is missing");
+            let unknown = UsageError::UnknownOption(String::new()).to_string();
+            assert!(unknown.contains(flag), "{flag} is missing in {unknown}");
         }
     }
 }

@@ -46,6 +46,10 @@ pub struct Checkpoint {
     slots: Vec<bool>,
     retry_at: Option<Instant>,
     said: bool,
+    /// Nothing is written for now.
+    held: bool,
+    /// Something was to be written meanwhile.
+    outdated: bool,
 }
 
 impl Checkpoint {
@@ -89,7 +93,20 @@ impl Checkpoint {
 
     /// Whether the file has to be written as a whole: at the start, and again some time after a failure.
     pub fn is_due(&self, now: Instant) -> bool {
-        self.path.is_some() && self.file.is_none() && self.retry_at.is_none_or(|at| now >= at)
+        self.path.is_some() && self.file.is_none() && !self.held && self.retry_at.is_none_or(|at| now >= at)
+    }
+
+    /// Leaves the file as it is until [`Self::go_on`].
+    pub fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// Writes again. Where something was to be written meanwhile, the file is due to be written as a whole.
+    pub fn go_on(&mut self) {
+        self.held = false;
+        if std::mem::take(&mut self.outdated) {
+            self.file = None;
+        }
     }
 
     /// Creates the file with `records`, whose slots are then numbered in their order. Returns whether it could be done.
@@ -114,7 +131,7 @@ impl Checkpoint {
 
     /// Writes `record` to `slot`, or to a free one which is then `slot`.
     pub fn save(&mut self, slot: &mut Option<usize>, record: &Record, now: Instant, reporter: &mut Reporter) {
-        if self.file.is_none() {
+        if self.file.is_none() || self.is_held() {
             return;
         }
         let at = *slot.get_or_insert_with(|| {
@@ -139,11 +156,17 @@ impl Checkpoint {
 
     /// Frees `slot`: its file is gone.
     pub fn release(&mut self, slot: Option<usize>, now: Instant, reporter: &mut Reporter) {
-        let Some(at) = slot.filter(|&at| at < self.slots.len()) else {
+        let Some(at) = slot.filter(|&at| at < self.slots.len() && !self.is_held()) else {
             return;
         };
         self.slots[at] = false;
         self.overwrite(at, &empty_slot(), now, reporter);
+    }
+
+    /// Whether something that is to be written has to wait, which is noted.
+    fn is_held(&mut self) -> bool {
+        self.outdated |= self.held;
+        self.held
     }
 
     fn overwrite(&mut self, at: usize, bytes: &[u8; SLOT], now: Instant, reporter: &mut Reporter) {
@@ -288,6 +311,26 @@ mod tests {
             checkpoint.load(&mut reporter),
             Some(vec![record(4), record(2), record(3)])
         );
+    }
+
+    #[test]
+    fn while_it_is_held_nothing_is_written_and_afterwards_all_of_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let (now, mut reporter) = (Instant::now(), Reporter::silent());
+        let mut checkpoint = Checkpoint::in_directory(directory.path(), &["/a".into()]);
+        checkpoint.create(&[record(1)], now, &mut reporter);
+        checkpoint.hold();
+        checkpoint.go_on();
+        assert!(!checkpoint.is_due(now), "nothing was to be written");
+        checkpoint.hold();
+        checkpoint.save(&mut None, &record(2), now, &mut reporter);
+        checkpoint.release(Some(0), now, &mut reporter);
+        assert!(!checkpoint.is_due(now));
+        assert_eq!(checkpoint.load(&mut reporter), Some(vec![record(1)]));
+        checkpoint.go_on();
+        assert!(checkpoint.is_due(now));
+        assert!(checkpoint.create(&[record(2)], now, &mut reporter));
+        assert_eq!(checkpoint.load(&mut reporter), Some(vec![record(2)]));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Running the tailer: when to look, when to read, and how to end.
 
 use std::io::Write;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use crate::output::OutputError;
+use crate::output::{Blocked, OutputError};
 use crate::signals::{Signals, Woken};
 use crate::tail::Tailer;
 use crate::watch::Watcher;
@@ -14,36 +15,28 @@ const BUSY: Duration = Duration::from_millis(100);
 const WAITING: Duration = Duration::from_millis(250);
 /// Time between two looks while nothing happens: one wakeup a second.
 const IDLE: Duration = Duration::from_secs(1);
-/// How long after the last byte looks come as often as they may, where events are not to be relied on.
+/// How long after the last sign of life looks come as often as they may, where events are not to be relied on.
 const ACTIVE: Duration = Duration::from_secs(1);
-/// How long after the last byte nothing is thought to happen any more.
+/// How long after the last sign of life nothing is thought to happen any more.
 const SETTLED: Duration = Duration::from_secs(30);
+/// How long to wait before writing again to an output that failed.
+const RETRY: Duration = Duration::from_millis(200);
 
-/// Follows until a signal says to stop, then reads every file to its end, for at most `grace`. Says its status when asked, and at
-/// the end.
+/// Follows until a signal says to stop, then reads every file to its end, for at most `grace`. Says its status when asked.
 ///
 /// # Errors
 /// When nobody reads the output any more.
-pub fn follow<W: Write>(
+pub fn follow<W: Write + AsFd>(
     tailer: &mut Tailer<W>,
     signals: &mut Signals,
     watcher: &mut Watcher,
     grace: Duration,
 ) -> Result<(), OutputError> {
-    let ended = follow_until_stopped(tailer, signals, watcher).and_then(|()| read_to_end(tailer, grace));
-    let ended = match ended {
-        // The reader took nothing until the time was over.
-        Err(OutputError::TimeOver) => {
-            tailer.report_unread();
-            Ok(())
-        }
-        ended => ended,
-    };
-    tailer.report_status();
-    ended
+    follow_until_stopped(tailer, signals, watcher)?;
+    read_to_end(tailer, signals, grace)
 }
 
-fn follow_until_stopped<W: Write>(
+fn follow_until_stopped<W: Write + AsFd>(
     tailer: &mut Tailer<W>,
     signals: &mut Signals,
     watcher: &mut Watcher,
@@ -51,7 +44,7 @@ fn follow_until_stopped<W: Write>(
     let mut looked = Instant::now();
     let mut look_now = true;
     // At the start more than once a second: a file that comes first may be rotated soon.
-    let mut last_byte = looked;
+    let mut last_sign = looked;
     // Whether only the clock said to look, although events are relied on for all that may come.
     let mut unprompted = false;
     while !signals.is_stop_requested() {
@@ -60,12 +53,14 @@ fn follow_until_stopped<W: Write>(
         }
         let now = Instant::now();
         if look_now || now.duration_since(looked) >= BUSY {
-            tailer.look(now);
+            if tailer.look(now) {
+                last_sign = now;
+            }
             looked = now;
             look_now = watcher.watch(tailer.directories(), tailer.open_files());
         }
         if tailer.round(now)? {
-            last_byte = now;
+            last_sign = now;
             if unprompted && !watcher.drain() {
                 watcher.note_miss();
             }
@@ -75,22 +70,55 @@ fn follow_until_stopped<W: Write>(
         if look_now {
             continue;
         }
-        let is_waiting = tailer.is_waiting(now);
-        let between = time_between_looks(watcher.is_reliable(), is_waiting, now - last_byte);
-        let left = (looked + between).saturating_duration_since(Instant::now());
-        let woken = signals.wait(left, watcher.descriptor());
+        let blocked = tailer.blocked();
+        // What waits for its end waits for a reader first.
+        let is_waiting = blocked.is_none() && tailer.is_waiting(now);
+        let between = time_between_looks(watcher.is_reliable(), is_waiting, now - last_sign);
+        let woken = wait(tailer, signals, watcher, looked, between);
         unprompted = woken == Woken::ByTime && !is_waiting && watcher.is_reliable();
-        if woken == Woken::ByDescriptor {
-            // More may come at once, and is worth no look of its own.
-            signals.wait((looked + BUSY).saturating_duration_since(Instant::now()), None);
-            watcher.drain();
-        }
-        look_now = woken != Woken::BySignal;
+        look_now = match woken {
+            Woken::ByEvent => true,
+            Woken::ByTime => looked.elapsed() >= between,
+            Woken::BySignal | Woken::ByOutput => false,
+        };
     }
     Ok(())
 }
 
-/// How long to wait for an event before looking without one. `silent` is the time since the last byte.
+/// Waits for something to do: at most until the time `between` two looks is over, and no less than the least of it for an event.
+fn wait<W: Write + AsFd>(
+    tailer: &Tailer<W>,
+    signals: &mut Signals,
+    watcher: &mut Watcher,
+    looked: Instant,
+    between: Duration,
+) -> Woken {
+    let until = |time: Duration| (looked + time).saturating_duration_since(Instant::now());
+    let (output, at_most) = awaited_output(tailer);
+    let woken = signals.wait(until(between).min(at_most), watcher.descriptor(), output);
+    if woken != Woken::ByEvent {
+        return woken;
+    }
+    // More may come at once, and is worth no look of its own.
+    match signals.wait(until(BUSY), None, output) {
+        Woken::ByTime => {
+            watcher.drain();
+            Woken::ByEvent
+        }
+        sooner @ (Woken::BySignal | Woken::ByOutput | Woken::ByEvent) => sooner,
+    }
+}
+
+/// The output, when it is its reader who keeps it waiting, and how long to wait before writing again in any case.
+fn awaited_output<W: Write + AsFd>(tailer: &Tailer<W>) -> (Option<BorrowedFd<'_>>, Duration) {
+    match tailer.blocked() {
+        None => (None, Duration::MAX),
+        Some(Blocked::ByReader) => (Some(tailer.sink().as_fd()), Duration::MAX),
+        Some(Blocked::ByFailure) => (None, RETRY),
+    }
+}
+
+/// How long to wait for an event before looking without one. `silent` is the time since the last byte, or other sign of life.
 fn time_between_looks(is_reliable: bool, is_waiting: bool, silent: Duration) -> Duration {
     match (is_reliable, is_waiting) {
         (true, false) => IDLE,
@@ -101,13 +129,34 @@ fn time_between_looks(is_reliable: bool, is_waiting: bool, silent: Duration) -> 
 }
 
 /// Reads until a look finds nothing new, a moment after the last that did, or until `grace` is over.
-fn read_to_end<W: Write>(tailer: &mut Tailer<W>, grace: Duration) -> Result<(), OutputError> {
+fn read_to_end<W: Write + AsFd>(
+    tailer: &mut Tailer<W>,
+    signals: &mut Signals,
+    grace: Duration,
+) -> Result<(), OutputError> {
     let deadline = Instant::now() + grace;
     loop {
         tailer.last_look(Instant::now());
+        let looked = Instant::now();
         let mut any = false;
-        while Instant::now() < deadline && tailer.drain_round(Instant::now())? {
+        // While the reader keeps it waiting, files come and go as before.
+        while Instant::now() < deadline && (tailer.blocked().is_none() || looked.elapsed() < IDLE) {
+            if signals.take_status_request() {
+                tailer.report_status();
+            }
+            if tailer.drain_round(Instant::now())? {
+                any = true;
+                continue;
+            }
+            if tailer.blocked().is_none() {
+                break;
+            }
             any = true;
+            let (output, at_most) = awaited_output(tailer);
+            let left = deadline
+                .min(looked + IDLE)
+                .saturating_duration_since(Instant::now());
+            signals.wait(left.min(at_most), None, output);
         }
         if Instant::now() >= deadline {
             tailer.report_unread();
@@ -116,8 +165,10 @@ fn read_to_end<W: Write>(tailer: &mut Tailer<W>, grace: Duration) -> Result<(), 
         if !any {
             return Ok(());
         }
-        // A writer that is stopped together with us may have a last word.
-        std::thread::sleep(BUSY);
+        if tailer.blocked().is_none() {
+            // A writer that is stopped together with us may have a last word.
+            std::thread::sleep(BUSY);
+        }
     }
 }
 

@@ -22,6 +22,7 @@ mod reading;
 mod reclaim;
 pub mod report;
 mod rotation;
+mod sending;
 pub mod siblings;
 pub mod signals;
 pub mod status;

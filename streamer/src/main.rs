@@ -42,7 +42,7 @@ fn print(text: &str) -> ExitCode {
 fn run(options: &Options) -> ExitCode {
     let mut reporter = Reporter::new(Box::new(io::stderr()));
     let setup = Signals::install().and_then(|signals| {
-        let stdout = Stdout::open(signals.stop_flag(), options.grace)?;
+        let stdout = Stdout::open()?;
         Ok((signals, stdout))
     });
     let (mut signals, stdout) = match setup {
@@ -60,7 +60,11 @@ fn run(options: &Options) -> ExitCode {
     } else {
         Watcher::blind()
     };
-    match follow(&mut tailer, &mut signals, &mut watcher, options.grace) {
+    let ended = follow(&mut tailer, &mut signals, &mut watcher, options.grace);
+    if options.status || tailer.has_losses_or_lag() {
+        tailer.report_status();
+    }
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             Reporter::new(Box::new(io::stderr())).say(format_args!("{error}"));

@@ -1,37 +1,41 @@
-//! Standard output: bytes as they are, whole lines where several files take turns.
+//! Standard output: bytes as they are, whole lines where several files take turns. Nobody waits for it here.
 
+use std::fmt;
 use std::io::{self, Write};
-use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::generation::GenerationId;
 use crate::report::Reporter;
 
-/// How long to wait before writing again to an output that failed.
-const RETRY: Duration = Duration::from_millis(200);
-/// How long to wait for an output that was set not to block.
-const FULL: Duration = Duration::from_millis(10);
-
-/// The failures of the output that end the streamer.
+/// The failure of the output that ends the streamer.
 #[derive(Debug, Error)]
 pub enum OutputError {
     /// Nobody reads any more.
     #[error("standard output was closed by its reader: start the streamer again together with what reads it")]
     Closed,
-    /// The reader took nothing until the time after SIGTERM was over.
-    #[error(
-        "standard output was blocked until the time after the signal to stop was over: raise --grace or read faster"
-    )]
-    TimeOver,
+}
+
+/// Why the output takes nothing now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blocked {
+    /// Its reader is slower than the files grow.
+    ByReader,
+    /// It fails, as on a full disk: only time tells when to try again.
+    ByFailure,
 }
 
 /// The sink that all files share.
 #[derive(Debug)]
 pub struct Output<W> {
     sink: W,
-    /// Whose bytes were written last, when they did not end a line.
+    /// Whose bytes were announced last, when they do not end a line.
     open_line: Option<GenerationId>,
+    /// Whether a line of another source is to be ended before the bytes that were announced.
+    owes_newline: bool,
+    blocked: Option<Blocked>,
+    /// Whether it was said that the bytes that were announced cannot be written.
+    said: bool,
 }
 
 impl<W: Write> Output<W> {
@@ -40,7 +44,15 @@ impl<W: Write> Output<W> {
         Self {
             sink,
             open_line: None,
+            owes_newline: false,
+            blocked: None,
+            said: false,
         }
+    }
+
+    /// Where bytes go.
+    pub fn sink(&self) -> &W {
+        &self.sink
     }
 
     /// Whose line has been begun and not ended.
@@ -48,51 +60,67 @@ impl<W: Write> Output<W> {
         self.open_line
     }
 
-    /// Writes `bytes` of `source`, waiting for as long as it takes. A line that another source has begun is ended first, unless
-    /// `continues` says that these bytes follow on it, as those of a new file do after a rotation in the middle of a line.
-    ///
-    /// # Errors
-    /// Only when nobody reads any more, or nothing was taken until the end.
-    pub fn write(
-        &mut self,
-        source: GenerationId,
-        continues: bool,
-        bytes: &[u8],
-        reporter: &mut Reporter,
-    ) -> Result<(), OutputError> {
-        if self.open_line.is_some_and(|open| open != source) && !continues {
-            self.write_all(b"\n", reporter)?;
-        }
-        self.write_all(bytes, reporter)?;
-        self.open_line = (bytes.last() != Some(&b'\n')).then_some(source);
-        Ok(())
+    /// Why it did not take all of the last bytes, if it did not.
+    pub fn blocked(&self) -> Option<Blocked> {
+        self.blocked
     }
 
-    fn write_all(&mut self, mut bytes: &[u8], reporter: &mut Reporter) -> Result<(), OutputError> {
-        let mut said = false;
-        while !bytes.is_empty() {
-            match self.sink.write(bytes) {
-                Ok(written) if written > 0 => bytes = &bytes[written..],
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Err(OutputError::Closed),
-                Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(OutputError::TimeOver),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(FULL),
-                // A full disk or a reader that is being replaced: the files keep what is not written yet.
-                failed => {
-                    if !said {
-                        let why = failed
-                            .err()
-                            .map_or_else(|| "no byte was taken".to_owned(), |error| error.to_string());
-                        reporter.say(format_args!(
-                            "cannot write to standard output ({why}): trying again, nothing is lost"
-                        ));
-                        said = true;
-                    }
-                    std::thread::sleep(RETRY);
+    /// Announces bytes of `source`, when all that were announced before have left. A line that another source has begun is ended
+    /// first, unless `continues` says that these bytes follow on it, as those of a new file do after a rotation in the middle of a
+    /// line.
+    pub fn announce(&mut self, source: GenerationId, continues: bool, ends_line: bool) {
+        self.owes_newline = self.open_line.is_some_and(|open| open != source) && !continues;
+        self.open_line = (!ends_line).then_some(source);
+        self.said = false;
+    }
+
+    /// Writes what is taken now of the bytes that were announced; returns how many that were. When it is not all, [`Self::blocked`]
+    /// says why, and the rest is to be written later.
+    ///
+    /// # Errors
+    /// Only when nobody reads any more.
+    pub fn write(&mut self, bytes: &[u8], reporter: &mut Reporter) -> Result<usize, OutputError> {
+        self.blocked = None;
+        let mut written = 0;
+        while self.owes_newline || written < bytes.len() {
+            let next = if self.owes_newline {
+                b"\n"
+            } else {
+                &bytes[written..]
+            };
+            match self.sink.write(next) {
+                Ok(0) => {
+                    self.fail(&"no byte was taken", reporter);
+                    break;
                 }
+                Ok(_) if self.owes_newline => self.owes_newline = false,
+                Ok(taken) => written += taken,
+                Err(error) => match error.kind() {
+                    io::ErrorKind::Interrupted => {}
+                    io::ErrorKind::BrokenPipe => return Err(OutputError::Closed),
+                    io::ErrorKind::WouldBlock => {
+                        self.blocked = Some(Blocked::ByReader);
+                        break;
+                    }
+                    // A full disk or a reader that is being replaced: the files keep what is not written yet.
+                    _ => {
+                        self.fail(&error, reporter);
+                        break;
+                    }
+                },
             }
         }
-        Ok(())
+        Ok(written)
+    }
+
+    fn fail(&mut self, why: &dyn fmt::Display, reporter: &mut Reporter) {
+        self.blocked = Some(Blocked::ByFailure);
+        if !self.said {
+            self.said = true;
+            reporter.say(format_args!(
+                "cannot write to standard output ({why}): trying again, nothing is lost"
+            ));
+        }
     }
 }
 
@@ -115,14 +143,17 @@ mod tests {
             (B, true, "+b\n"),
             (A, true, "a\n"),
         ] {
-            output
-                .write(source, continues, bytes.as_bytes(), &mut reporter)
-                .unwrap();
+            output.announce(source, continues, bytes.ends_with('\n'));
+            assert_eq!(
+                output.write(bytes.as_bytes(), &mut reporter).unwrap(),
+                bytes.len()
+            );
         }
         assert_eq!(String::from_utf8(output.sink).unwrap(), "a1a2\nb\na3+b\na\n");
         assert_eq!(output.open_line, None);
     }
 
+    /// Fails in these ways, the last first, and takes a byte at a time then.
     struct Failing(Vec<io::ErrorKind>, Vec<u8>);
 
     impl Write for Failing {
@@ -145,16 +176,36 @@ mod tests {
             io::ErrorKind::WouldBlock,
             io::ErrorKind::Interrupted,
         ];
+        let mut reporter = Reporter::silent();
         let mut output = Output::new(Failing(kinds, Vec::new()));
-        output
-            .write(A, false, b"all of it\n", &mut Reporter::silent())
-            .unwrap();
-        assert_eq!(output.sink.1, b"all of it\n");
+        output.announce(A, false, true);
+        for blocked in [Blocked::ByReader, Blocked::ByFailure] {
+            assert_eq!(output.write(b"all of it\n", &mut reporter).unwrap(), 0);
+            assert_eq!(output.blocked(), Some(blocked));
+        }
+        assert_eq!(output.write(b"all of it\n", &mut reporter).unwrap(), 10);
+        assert_eq!(
+            (output.blocked(), &output.sink.1[..]),
+            (None, &b"all of it\n"[..])
+        );
 
         let mut output = Output::new(Failing(vec![io::ErrorKind::BrokenPipe], Vec::new()));
+        output.announce(A, false, false);
         assert!(matches!(
-            output.write(A, false, b"x", &mut Reporter::silent()),
+            output.write(b"x", &mut reporter),
             Err(OutputError::Closed)
         ));
+    }
+
+    #[test]
+    fn a_line_is_ended_once_however_often_the_output_blocks() {
+        let mut reporter = Reporter::silent();
+        let mut output = Output::new(Failing(Vec::new(), Vec::new()));
+        output.announce(A, false, false);
+        output.write(b"a", &mut reporter).unwrap();
+        output.announce(B, false, true);
+        output.sink.0 = vec![io::ErrorKind::WouldBlock; 2];
+        while output.write(b"b\n", &mut reporter).unwrap() == 0 {}
+        assert_eq!(output.sink.1, b"a\nb\n");
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crate::cut::Patience;
-use crate::encoder::{Taken, Unread};
+use crate::encoder::{Encoder, Taken, Unread};
 use crate::format::{Format, UNFINISHED};
 use crate::generation::{CHUNK, Reading};
 use crate::lineage::Lineage;
@@ -27,6 +27,8 @@ enum Progress {
     Rotated,
     /// Nothing more that can be written now.
     AtEnd,
+    /// The output takes no more now.
+    Blocked,
     /// Newer generations have to wait too.
     Waiting,
 }
@@ -51,8 +53,11 @@ struct Step {
 }
 
 impl<W: Write> Tailer<W> {
-    /// Gives each name its turn once.
+    /// Gives each name its turn once, as far as the output takes it.
     pub(crate) fn round_of(&mut self, now: Instant, draining: bool) -> Result<bool, OutputError> {
+        if !self.send_rest(now)? {
+            return Ok(false);
+        }
         let mut any = false;
         let count = self.lineages.len();
         // Whoever has begun a line goes on first.
@@ -69,6 +74,9 @@ impl<W: Write> Tailer<W> {
         self.turn = self.turn.wrapping_add(1);
         let turn = self.turn;
         for lineage in (0..count).map(|step| turn.wrapping_add(step) % count) {
+            if self.in_flight.is_some() {
+                break;
+            }
             if Some(lineage) != holder {
                 any |= self.read_lineage(lineage, now, draining)?;
             }
@@ -108,13 +116,16 @@ impl<W: Write> Tailer<W> {
                 Progress::Rotated => place = 0,
                 Progress::AtEnd => place += 1,
                 Progress::Waiting => break,
+                Progress::Blocked => return Ok(true),
             }
         }
         Ok(left < TURN)
     }
 
     fn read_generation(&mut self, step: Step) -> Result<Progress, OutputError> {
-        self.write_rescued(step)?;
+        if !self.write_rescued(step)? {
+            return Ok(Progress::Blocked);
+        }
         let longest = self.format.longest_record();
         let Step { lineage, place, .. } = step;
         let unfinished = self.lineages[lineage].generations[place].unfinished;
@@ -191,6 +202,8 @@ impl<W: Write> Tailer<W> {
         );
         if !generation.begun {
             generation.begun = true;
+            // Rotated files are put before the current one: that has to be known first.
+            self.visit(lineage, now);
             self.adopt_siblings(lineage, None, now);
             return New::Nothing(Progress::Rotated);
         }
@@ -269,44 +282,57 @@ impl<W: Write> Tailer<W> {
             && previous == self.output.open_line()
     }
 
-    /// Writes out the records that a truncation took off the disk while they waited for more.
-    fn write_rescued(&mut self, step: Step) -> Result<(), OutputError> {
-        let Lineage {
-            label, generations, ..
-        } = &mut self.lineages[step.lineage];
-        let generation = &mut generations[step.place];
-        let rescued = std::mem::take(&mut generation.rescued);
-        let Some(encoder) = &mut self.encoder else {
-            return Ok(());
-        };
-        let mut bytes = rescued.as_slice();
-        while !bytes.is_empty() {
-            let taken = encoder.encode(label, &Unread::last(bytes));
-            self.output
-                .write(generation.id, false, encoder.encoded(), &mut self.reporter)?;
-            bytes = &bytes[taken.bytes..];
+    /// Writes out the records that a truncation took off the disk while they waited for more. Returns whether all have left.
+    fn write_rescued(&mut self, step: Step) -> Result<bool, OutputError> {
+        loop {
+            let Lineage {
+                label, generations, ..
+            } = &mut self.lineages[step.lineage];
+            let generation = &mut generations[step.place];
+            let Some(encoder) = self.encoder.as_mut().filter(|_| !generation.rescued.is_empty()) else {
+                return Ok(true);
+            };
+            let taken = encoder.encode(label, &Unread::last(&generation.rescued));
+            let length = encoder.encoded().len();
+            generation.rescued.drain(..taken.bytes);
+            if generation.rescued.is_empty() {
+                generation.rescued = Vec::new();
+            }
+            let id = generation.id;
+            self.output.announce(id, false, true);
+            if !self.send(id, 0..length, 0)? {
+                return Ok(false);
+            }
         }
-        Ok(())
     }
 
     fn write_out(&mut self, step: Step, start: usize, taken: Taken) -> Result<Progress, OutputError> {
         let follows_another = self.follows_open_line(step);
-        let bytes = match &self.encoder {
-            None => &self.buffer[start..start + taken.bytes],
-            Some(encoder) => encoder.encoded(),
+        let range = match &self.encoder {
+            None => start..start + taken.bytes,
+            Some(encoder) => 0..encoder.encoded().len(),
         };
-        let generation = &mut self.lineages[step.lineage].generations[step.place];
-        self.output
-            .write(generation.id, follows_another, bytes, &mut self.reporter)?;
-        generation.line_since = match bytes.last() {
-            Some(b'\n') => None,
-            _ => generation.line_since.or(Some(step.now)),
+        let bytes = self
+            .encoder
+            .as_ref()
+            .map_or(self.buffer.as_slice(), Encoder::encoded);
+        let ends_line = bytes[range.clone()].last() == Some(&b'\n');
+        let found = &mut self.lineages[step.lineage];
+        let generation = &mut found.generations[step.place];
+        generation.line_since = if ends_line {
+            None
+        } else {
+            generation.line_since.or(Some(step.now))
         };
         generation.stage = taken.stage;
         generation.advance(&self.buffer, taken.bytes, step.now);
-        self.lineages[step.lineage].tally.bytes += taken.bytes as u64;
-        self.save(step.lineage, step.place, step.now);
-        self.reclaim_printed(step.lineage, step.place);
+        found.tally.bytes += taken.bytes as u64;
+        let id = generation.id;
+        self.output.announce(id, follows_another, ends_line);
+        if !self.send(id, range, taken.bytes as u64)? {
+            return Ok(Progress::Blocked);
+        }
+        self.note_printed(step.lineage, step.place, step.now);
         Ok(Progress::Read(taken.bytes))
     }
 }

@@ -23,8 +23,10 @@ pub struct Signals {
 pub enum Woken {
     /// A signal came.
     BySignal,
-    /// The descriptor that was waited for has something.
-    ByDescriptor,
+    /// Something happened to a file or a name.
+    ByEvent,
+    /// The output takes bytes again.
+    ByOutput,
     /// The time is over.
     ByTime,
 }
@@ -49,33 +51,40 @@ impl Signals {
         self.stop.load(Ordering::SeqCst)
     }
 
-    /// What becomes true when SIGTERM or SIGINT comes.
-    pub fn stop_flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.stop)
-    }
-
     /// Whether SIGUSR1 has come since this was asked last.
     pub fn take_status_request(&self) -> bool {
         self.status.swap(false, Ordering::SeqCst)
     }
 
-    /// Waits for `duration`, until a signal comes, or until `descriptor` has something to read.
-    pub fn wait(&mut self, duration: Duration, descriptor: Option<BorrowedFd<'_>>) -> Woken {
-        // Without a descriptor, the second stands for the first again, and is looked at after it.
-        let second = descriptor.unwrap_or(self.woken.as_fd());
-        let mut both = [
-            PollFd::new(&self.woken, PollFlags::IN),
-            PollFd::from_borrowed_fd(second, PollFlags::IN),
+    /// Waits for `duration`, until a signal comes, until `events` has something to read, or until `output` takes bytes.
+    pub fn wait(
+        &mut self,
+        duration: Duration,
+        events: Option<BorrowedFd<'_>>,
+        output: Option<BorrowedFd<'_>>,
+    ) -> Woken {
+        // Without a descriptor, the first one stands in its place, which is looked at before the others.
+        let signal = self.woken.as_fd();
+        let mut all = [
+            PollFd::from_borrowed_fd(signal, PollFlags::IN),
+            PollFd::from_borrowed_fd(events.unwrap_or(signal), PollFlags::IN),
+            match output {
+                Some(output) => PollFd::from_borrowed_fd(output, PollFlags::OUT),
+                None => PollFd::from_borrowed_fd(signal, PollFlags::IN),
+            },
         ];
-        let polled = poll_for(&mut both, duration).map(|()| both.map(|descriptor| descriptor.revents()));
+        let polled =
+            poll_for(&mut all, duration).map(|()| all.map(|descriptor| !descriptor.revents().is_empty()));
         match polled {
-            Ok([signal, _]) if !signal.is_empty() => {
+            Ok([true, _, _]) => {
                 // How many bytes there are says nothing: the flags tell what came.
                 let _ = self.woken.read(&mut [0; 64]);
                 Woken::BySignal
             }
-            Ok([_, readable]) if !readable.is_empty() => Woken::ByDescriptor,
-            Ok(_) => Woken::ByTime,
+            // Before events, of which there may be some all the time.
+            Ok([false, _, true]) => Woken::ByOutput,
+            Ok([false, true, false]) => Woken::ByEvent,
+            Ok([false, false, false]) => Woken::ByTime,
             Err(rustix::io::Errno::INTR) => Woken::BySignal,
             // Never without a pause, whatever is wrong with the descriptors.
             Err(_) => {
@@ -95,12 +104,8 @@ fn poll_for(descriptors: &mut [PollFd<'_>], duration: Duration) -> rustix::io::R
     poll(descriptors, Some(&timeout)).map(drop)
 }
 
-/// Waits until `descriptor` takes bytes, a signal comes, or `duration` is over.
-pub fn wait_to_write(descriptor: &impl AsFd, duration: Duration) {
+/// Whether `descriptor` takes bytes now, or fails at once.
+pub fn can_write(descriptor: &impl AsFd) -> bool {
     let mut alone = [PollFd::new(descriptor, PollFlags::OUT)];
-    if let Err(error) = poll_for(&mut alone, duration)
-        && error != rustix::io::Errno::INTR
-    {
-        std::thread::sleep(duration);
-    }
+    poll_for(&mut alone, Duration::ZERO).is_ok() && !alone[0].revents().is_empty()
 }

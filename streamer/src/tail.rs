@@ -22,6 +22,7 @@ use crate::lineage::Lineage;
 use crate::opening::{OpenError, open_regular, require_regular};
 use crate::output::{Output, OutputError};
 use crate::report::{Escaped, Reporter, Severity, Trouble};
+use crate::sending::InFlight;
 use crate::status::Tally;
 
 /// How long a file that was deleted is kept open after the last byte: a writer may still have it open, but its blocks stay
@@ -29,6 +30,10 @@ use crate::status::Tally;
 pub const DELETED_QUIET: Duration = Duration::from_secs(5);
 /// How long a file that was renamed is kept open after the last byte.
 pub const RENAMED_QUIET: Duration = Duration::from_secs(60);
+/// Rotated files that are kept open at most while the output takes nothing: some 300 bytes of memory each, a descriptor, and the
+/// disk of those that were deleted.
+const MOST_ROTATED: usize = 1000;
+
 struct Source {
     pattern: Pattern,
     trouble: Trouble,
@@ -51,11 +56,13 @@ pub struct Tailer<W> {
     pub(crate) resumed: Option<Vec<Record>>,
     pub(crate) first_look: bool,
     pub(crate) buffer: Vec<u8>,
+    /// What was handed to the output and has not left.
+    pub(crate) in_flight: Option<InFlight>,
     next_id: u64,
     /// In which names may come.
     directories: BTreeSet<PathBuf>,
     /// What became of names that are followed no more.
-    forgotten: Tally,
+    pub(crate) forgotten: Tally,
     /// Which name begins the next round.
     pub(crate) turn: usize,
 }
@@ -86,6 +93,7 @@ impl<W: Write> Tailer<W> {
             format: options.format.clone(),
             first_look: true,
             buffer: read_buffer(options.format.longest_record()),
+            in_flight: None,
             next_id: 0,
             directories: BTreeSet::new(),
             forgotten: Tally::default(),
@@ -93,17 +101,22 @@ impl<W: Write> Tailer<W> {
         }
     }
 
-    /// Finds out which files the names lead to now.
-    pub fn look(&mut self, now: Instant) {
+    /// Finds out which files the names lead to now. Returns whether one has grown or is another one.
+    pub fn look(&mut self, now: Instant) -> bool {
+        if self.blocked().is_some() && self.rotated_unread() >= MOST_ROTATED {
+            return false;
+        }
         self.discover(now);
+        let mut is_new = false;
         for lineage in 0..self.lineages.len() {
-            self.visit(lineage, now);
+            is_new |= self.visit(lineage, now);
         }
         self.close_quiet(now);
         self.forget_names();
         self.first_look = false;
         self.resumed = None;
         self.write_checkpoint(now);
+        is_new
     }
 
     /// Looks once more for rotated files too: those that were closed may have grown since.
@@ -130,46 +143,6 @@ impl<W: Write> Tailer<W> {
         self.round_of(now, true)
     }
 
-    /// Says on standard error what has not been read, and returns how many bytes that is.
-    pub fn report_unread(&mut self) -> u64 {
-        let mut total = 0;
-        for lineage in &self.lineages {
-            for generation in &lineage.generations {
-                let unread = generation.unread();
-                if unread > 0 {
-                    self.reporter.say(format_args!(
-                        "stopped with {unread} bytes of {} unread",
-                        Escaped(lineage.name())
-                    ));
-                }
-                total += unread;
-            }
-        }
-        total
-    }
-
-    /// Says on standard error where each name stands, and all together.
-    pub fn report_status(&mut self) {
-        let mut tally = self.forgotten;
-        let mut lag = 0;
-        for lineage in &self.lineages {
-            let status = lineage.status();
-            tally = tally.and(status.tally);
-            lag += status.lag;
-            self.reporter.say(format_args!("{status}"));
-        }
-        let Tally {
-            rotations,
-            bytes,
-            losses,
-            reclaimed,
-        } = tally;
-        self.reporter.say(format_args!(
-            "status files={} lag={lag} rotations={rotations} bytes={bytes} losses={losses} reclaimed={reclaimed}",
-            self.lineages.len()
-        ));
-    }
-
     /// The directories in which names may come.
     pub fn directories(&self) -> &BTreeSet<PathBuf> {
         &self.directories
@@ -185,6 +158,14 @@ impl<W: Write> Tailer<W> {
     pub fn is_waiting(&self, now: Instant) -> bool {
         let mut generations = self.lineages.iter().flat_map(|lineage| &lineage.generations);
         generations.any(|generation| generation.unfinished.is_some()) || self.is_held(now)
+    }
+
+    /// Open files that no name leads to and of which something was not read.
+    fn rotated_unread(&self) -> usize {
+        let generations = self.lineages.iter().flat_map(|lineage| &lineage.generations);
+        generations
+            .filter(|generation| generation.retired.is_some() && generation.unread() > 0)
+            .count()
     }
 
     /// Whether what is there now was there before anybody followed it.
@@ -257,14 +238,17 @@ impl<W: Write> Tailer<W> {
         }
     }
 
-    /// Finds out which file one name leads to, and what became of those it led to before.
-    fn visit(&mut self, lineage: usize, now: Instant) {
+    /// Finds out which file one name leads to, and what became of those it led to before. Returns whether it has grown or is
+    /// another one.
+    pub(crate) fn visit(&mut self, lineage: usize, now: Instant) -> bool {
         let before = self.lineages[lineage].current;
+        let mut has_grown = false;
         let found = self.resolve(lineage, before);
         let after = match found {
             Ok((None, metadata)) => {
                 let generations = &mut self.lineages[lineage].generations;
                 for generation in generations.iter_mut().filter(|one| Some(one.key) == before) {
+                    has_grown |= generation.seen < metadata.size();
                     generation.seen = generation.seen.max(metadata.size());
                 }
                 before
@@ -306,7 +290,11 @@ impl<W: Write> Tailer<W> {
             self.lineages[lineage].look_again = after != before;
             self.settle_truncated(lineage, now);
             self.adopt_siblings(lineage, None, now);
+        } else if self.in_flight.is_some() {
+            // No reading will meet it soon.
+            self.settle_truncated(lineage, now);
         }
+        has_grown || after != before
     }
 
     /// Whether the name leads nowhere, or to a file of which nothing was read.
@@ -368,10 +356,12 @@ impl<W: Write> Tailer<W> {
                     generation.retired.or(Some(now))
                 };
                 let quiet = generation.quiet_for(now);
-                if quiet >= DELETED_QUIET && generation.is_deleted_and_read() {
+                let id = generation.id;
+                if quiet >= DELETED_QUIET && generation.is_deleted_and_read() && !self.is_in_flight(id) {
                     self.remove(lineage, place, now);
                     continue;
                 }
+                let generation = &mut self.lineages[lineage].generations[place];
                 if quiet >= RENAMED_QUIET && generation.unread() == 0 {
                     generation.file = None;
                 }
@@ -413,7 +403,7 @@ impl<W: Write> Tailer<W> {
     }
 
     /// Writes all positions when there is no file with them yet, or no longer.
-    fn write_checkpoint(&mut self, now: Instant) {
+    pub(crate) fn write_checkpoint(&mut self, now: Instant) {
         if !self.checkpoint.is_due(now) {
             return;
         }

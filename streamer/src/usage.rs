@@ -36,13 +36,15 @@ Options:
   --grace SECONDS           at most this long for reading to the end after SIGTERM (default: 25)
   --reclaim                 with --checkpoint: give back the disk space of what was printed, for files that nobody else
                             reads and that are not truncated in place. Their size stays, what was printed reads as zeros
+  --status                  print the status (see below) at the end too, not only when something was lost or left
   --no-inotify              look by the clock only, at most a second apart: inotify instances are few (128 a user)
   --help                    print this and exit
   --version                 print the version and exit
 
 Exit codes: 0 after SIGTERM or SIGINT, 2 command line not understood, 3 standard output closed by its reader.
 Messages go to standard error. SIGUSR1 prints one line there for each file: offset, lag (bytes not printed yet),
-rotations seen, bytes printed, losses that are certain, bytes of disk given back. The same lines come at the end.
+rotations seen, bytes printed, losses that are certain, bytes of disk given back. The same lines come at the end if
+something was lost or is left.
 ";
 
 /// A command line that cannot be understood, and what to write instead.
@@ -63,7 +65,7 @@ pub enum UsageError {
     /// An option that does not exist.
     #[error(
         "there is no option {0:?}: the options are --checkpoint, --existing, --format, --prefix, --container, --strip, \
-         --multiline, --multiline-flush, --grace, --no-inotify, --reclaim, --help and --version; write `-- {0}` for a file of that name"
+         --multiline, --multiline-flush, --grace, --reclaim, --status, --no-inotify, --help and --version; write `-- {0}` for a file of that name"
     )]
     UnknownOption(String),
     /// An option without its value.

@@ -245,6 +245,7 @@ fn start(directory: &Path, format: &Format, output: Sink) -> Tailer<Sink> {
         strip: Some(directory.to_path_buf()),
         inotify: false,
         reclaim: false,
+        status: false,
     };
     Tailer::new(&options, output, Reporter::silent())
 }

@@ -6,8 +6,8 @@
 // A test fails by a panic, wherever it is.
 #![allow(clippy::unwrap_used)]
 
+mod blocking_sink;
 mod log_file;
-mod sink;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -25,8 +25,8 @@ use tributary_streamer::format::Format;
 use tributary_streamer::report::Reporter;
 use tributary_streamer::tail::{RENAMED_QUIET, Tailer};
 
+use crate::blocking_sink::BlockingSink;
 use crate::log_file::{append, truncate};
-use crate::sink::Sink;
 
 /// Schedules of one run, unless `SCHEDULES` says how many.
 const DEFAULT_SCHEDULES: u32 = 4000;
@@ -51,7 +51,9 @@ enum Step {
     Tick(u16),
     /// The tailer reads without looking.
     Read,
-    /// The tailer is killed and started again.
+    /// The reader takes so many more bytes only, or everything again.
+    Room(Option<u16>),
+    /// The tailer is killed and started again, with a new reader.
     Restart,
 }
 
@@ -83,6 +85,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (1000..10_000_u16).prop_map(Step::Tick),
         1 => (60_000..65_535_u16).prop_map(Step::Tick),
         2 => Just(Step::Read),
+        1 => (0..600_u16).prop_map(|room| Step::Room(Some(room))),
+        2 => Just(Step::Room(None)),
         1 => Just(Step::Restart),
     ];
     proptest::collection::vec(step, 1..60)
@@ -112,8 +116,8 @@ struct World {
     /// Whether each line must come out; those that may not, may.
     required: Vec<bool>,
     now: Instant,
-    output: Sink,
-    tailer: Option<Tailer<Sink>>,
+    output: BlockingSink,
+    tailer: Option<Tailer<BlockingSink>>,
 }
 
 impl World {
@@ -125,7 +129,7 @@ impl World {
             names: BTreeMap::new(),
             required: Vec::new(),
             now: Instant::now(),
-            output: Sink::default(),
+            output: BlockingSink::default(),
             tailer: None,
         };
         world.start();
@@ -152,6 +156,7 @@ impl World {
             strip: None,
             inotify: false,
             reclaim: false,
+            status: false,
         };
         self.tailer = Some(Tailer::new(&options, self.output.clone(), Reporter::silent()));
     }
@@ -182,13 +187,18 @@ impl World {
             Step::Delete => self.delete(),
             Step::Tick(milliseconds) => self.tick(milliseconds),
             Step::Read => self.read(),
+            Step::Room(room) => self.output.set_room(room.map(usize::from)),
             Step::Restart => {
                 // A line that is out in part goes on in another stream: only whole lines can be counted here.
-                if self.output.printed().last().is_some_and(|&byte| byte != b'\n') {
+                let whole = self.output.printed_whole();
+                if whole > 0 && self.output.printed()[whole - 1] != b'\n' {
+                    self.output.set_room(None);
                     self.end_line();
                     self.read();
                 }
                 self.tailer = None;
+                // What did not leave as a whole comes once more: it is counted there.
+                self.output.drop_part();
                 self.start();
                 // A descriptor that was open in the old process is not open in the new one.
                 self.forget_unnamed();
@@ -364,6 +374,7 @@ impl World {
 
     fn check(mut self) -> Result<(), TestCaseError> {
         self.end_line();
+        self.output.set_room(None);
         self.now += Duration::from_millis(10);
         let tailer = self.tailer.as_mut().expect("a running tailer");
         tailer.last_look(self.now);
