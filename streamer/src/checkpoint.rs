@@ -6,11 +6,11 @@
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::generation::Position;
 use crate::identity::{FileKey, Fingerprint, hash};
@@ -35,6 +35,15 @@ pub struct Record {
     pub key: FileKey,
     /// How far it has been read.
     pub position: Position,
+}
+
+/// What an earlier run has left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resumed {
+    /// How far it has read each file.
+    pub records: Vec<Record>,
+    /// When it said so last.
+    pub written: SystemTime,
 }
 
 /// Where positions are kept, if anywhere.
@@ -67,11 +76,11 @@ impl Checkpoint {
         }
     }
 
-    /// The records of an earlier run; `None` when there was none. A record that was not written whole is left out.
-    pub fn load(&self, reporter: &mut Reporter) -> Option<Vec<Record>> {
+    /// What an earlier run has left; `None` when there was none. A record that was not written whole is left out.
+    pub fn load(&self, reporter: &mut Reporter) -> Option<Resumed> {
         let path = self.path.as_ref()?;
-        let content = match std::fs::read(path) {
-            Ok(content) => content,
+        let (content, written) = match read(path) {
+            Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
                 reporter.say(format_args!(
@@ -88,7 +97,10 @@ impl Checkpoint {
             ));
             return None;
         };
-        Some(slots.chunks_exact(SLOT).filter_map(parse_slot).collect())
+        Some(Resumed {
+            records: slots.chunks_exact(SLOT).filter_map(parse_slot).collect(),
+            written,
+        })
     }
 
     /// Whether the file has to be written as a whole: at the start, and again some time after a failure.
@@ -188,6 +200,15 @@ impl Checkpoint {
             ));
         }
     }
+}
+
+/// The content of a file, and when it was written last.
+fn read(path: &Path) -> io::Result<(Vec<u8>, SystemTime)> {
+    let mut file = File::open(path)?;
+    let written = file.metadata()?.modified()?;
+    let mut content = Vec::new();
+    file.read_to_end(&mut content)?;
+    Ok((content, written))
 }
 
 /// Writes a new file beside `path` and puts it in its place, so that there is always a whole one.
@@ -290,12 +311,18 @@ mod tests {
         }
     }
 
+    fn loaded(checkpoint: &Checkpoint) -> Option<Vec<Record>> {
+        checkpoint
+            .load(&mut Reporter::silent())
+            .map(|resumed| resumed.records)
+    }
+
     #[test]
     fn what_was_saved_is_loaded() {
         let directory = tempfile::tempdir().unwrap();
         let (now, mut reporter) = (Instant::now(), Reporter::silent());
         let mut checkpoint = Checkpoint::in_directory(&directory.path().join("new"), &["/a".into()]);
-        assert_eq!(checkpoint.load(&mut reporter), None);
+        assert_eq!(loaded(&checkpoint), None);
         assert!(checkpoint.is_due(now));
         assert!(checkpoint.create(&[record(1), record(2)], now, &mut reporter));
         assert!(!checkpoint.is_due(now));
@@ -303,14 +330,11 @@ mod tests {
         checkpoint.save(&mut slot, &record(3), now, &mut reporter);
         assert_eq!(slot, Some(2));
         checkpoint.release(Some(0), now, &mut reporter);
-        assert_eq!(checkpoint.load(&mut reporter), Some(vec![record(2), record(3)]));
+        assert_eq!(loaded(&checkpoint), Some(vec![record(2), record(3)]));
         let mut reused = None;
         checkpoint.save(&mut reused, &record(4), now, &mut reporter);
         assert_eq!(reused, Some(0));
-        assert_eq!(
-            checkpoint.load(&mut reporter),
-            Some(vec![record(4), record(2), record(3)])
-        );
+        assert_eq!(loaded(&checkpoint), Some(vec![record(4), record(2), record(3)]));
     }
 
     #[test]
@@ -326,11 +350,11 @@ mod tests {
         checkpoint.save(&mut None, &record(2), now, &mut reporter);
         checkpoint.release(Some(0), now, &mut reporter);
         assert!(!checkpoint.is_due(now));
-        assert_eq!(checkpoint.load(&mut reporter), Some(vec![record(1)]));
+        assert_eq!(loaded(&checkpoint), Some(vec![record(1)]));
         checkpoint.go_on();
         assert!(checkpoint.is_due(now));
         assert!(checkpoint.create(&[record(2)], now, &mut reporter));
-        assert_eq!(checkpoint.load(&mut reporter), Some(vec![record(2)]));
+        assert_eq!(loaded(&checkpoint), Some(vec![record(2)]));
     }
 
     #[test]
@@ -371,6 +395,6 @@ mod tests {
             "tributary-streamer positions 9\nwhatever",
         )
         .unwrap();
-        assert_eq!(checkpoint.load(&mut Reporter::silent()), None);
+        assert_eq!(loaded(&checkpoint), None);
     }
 }

@@ -162,6 +162,8 @@ pub struct Generation {
     pub seen: u64,
     /// Whether rotated files were looked for since its first byte was seen. Before that, a truncation leaves no trace in it.
     pub begun: bool,
+    /// Whether it is known as the original of a compressed file.
+    pub is_claimed: bool,
     /// Leading zero bytes are passed over: a writer that did not open for appending goes on at its old offset after a
     /// truncation, and the kernel fills the file with zeros up to there.
     pub skip_hole: bool,
@@ -198,6 +200,7 @@ impl Generation {
             copy_of: None,
             seen: 0,
             begun: position.offset > 0,
+            is_claimed: false,
             skip_hole: false,
         }
     }
@@ -284,6 +287,12 @@ impl Generation {
     /// Bytes after the offset; none in a closed file.
     pub fn unread(&self) -> u64 {
         self.size().saturating_sub(self.position.offset)
+    }
+
+    /// Whether the open file has no name any more.
+    pub fn is_deleted(&self) -> bool {
+        let metadata = self.file.as_ref().and_then(|file| file.metadata().ok());
+        metadata.is_some_and(|metadata| metadata.nlink() == 0)
     }
 
     /// Whether the open file has no name any more and nothing that was not read.

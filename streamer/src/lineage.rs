@@ -33,10 +33,14 @@ pub struct Lineage {
     pub generations: Vec<Generation>,
     /// Whether to look for rotated files once more: one that is renamed during a look can be missed by it.
     pub look_again: bool,
+    /// Whether the files beside the name were listed, so that others came later.
+    pub is_listed: bool,
     /// Compressed rotated files of which it is known whether they were read.
     pub compressed: BTreeSet<FileKey>,
     /// Sizes of files that were read and are gone, as a gzip file tells them; the latest few.
     pub read_sizes: VecDeque<u32>,
+    /// How many files were read and are gone that are not known as the original of a compressed one.
+    pub unclaimed: u32,
     /// Whether giving back disk space has failed.
     pub is_unreclaimable: bool,
     /// What became of it so far.
@@ -61,8 +65,10 @@ impl Lineage {
             directory: None,
             generations: Vec::new(),
             look_again: false,
+            is_listed: false,
             compressed: BTreeSet::new(),
             read_sizes: VecDeque::new(),
+            unclaimed: 0,
             is_unreclaimable: false,
             tally: Tally::default(),
             trouble: Trouble::default(),
@@ -85,6 +91,7 @@ impl Lineage {
     pub fn note_read(&mut self, size: u64) {
         self.read_sizes.truncate(READ_SIZES - 1);
         self.read_sizes.push_front(modulo(size));
+        self.unclaimed = self.unclaimed.saturating_add(1);
     }
 
     /// Whether a file of this size was read here, gone or not.
@@ -92,6 +99,19 @@ impl Lineage {
         let here =
             |generation: &Generation| modulo(generation.size().max(generation.position.offset)) == size;
         self.read_sizes.contains(&size) || self.generations.iter().any(here)
+    }
+
+    /// Whether a file was read here that is gone, and may be the original of a compressed one of which not even the size is known.
+    /// It cannot be that of another one then.
+    pub fn claim_read(&mut self) -> bool {
+        let mut gone = self.generations.iter_mut();
+        if let Some(original) = gone.find(|generation| !generation.is_claimed && generation.is_deleted()) {
+            original.is_claimed = true;
+            return true;
+        }
+        let is_there = self.unclaimed > 0;
+        self.unclaimed -= u32::from(is_there);
+        is_there
     }
 
     /// Where it stands.

@@ -1,6 +1,5 @@
 //! What happened between two looks: truncated files and their copies, rotated files that were never seen under their own name.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
@@ -8,7 +7,6 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::checkpoint::Record;
-use crate::compressed::Compressed;
 use crate::generation::{Generation, GenerationId, Position};
 use crate::identity::FileKey;
 use crate::lineage::Lineage;
@@ -139,7 +137,11 @@ impl<W: Write> Tailer<W> {
         truncated: Option<Truncated>,
         now: Instant,
     ) -> bool {
-        let Some(found) = self.list_siblings(lineage, now) else {
+        let Some(Rotated {
+            siblings: found,
+            compressed,
+        }) = self.list_rotated(lineage, now)
+        else {
             return false;
         };
         let mut copied = false;
@@ -162,21 +164,26 @@ impl<W: Write> Tailer<W> {
             );
         }
         self.forget_gone(lineage, &in_order, now);
+        self.judge_compressed(lineage, compressed);
         copied
     }
 
     /// The rotated files beside a name; `None` when its directory cannot be listed.
-    fn list_siblings(&mut self, lineage: usize, now: Instant) -> Option<Vec<Sibling>> {
-        let Lineage { name, unlistable, .. } = &mut self.lineages[lineage];
+    fn list_rotated(&mut self, lineage: usize, now: Instant) -> Option<Rotated> {
+        let Lineage {
+            name,
+            unlistable,
+            is_listed,
+            ..
+        } = &mut self.lineages[lineage];
         let name_said = Escaped(name);
         match siblings::scan(name) {
-            Ok(Rotated { siblings, compressed }) => {
+            Ok(rotated) => {
                 unlistable.clear(
                     &mut self.reporter,
                     format_args!("listing the directory of {name_said} again"),
                 );
-                self.judge_compressed(lineage, compressed);
-                Some(siblings)
+                Some(rotated)
             }
             // Following the name says so already.
             Err(error)
@@ -185,6 +192,7 @@ impl<W: Write> Tailer<W> {
                     io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
                 ) =>
             {
+                *is_listed = true;
                 None
             }
             Err(error) => {
@@ -194,33 +202,6 @@ impl<W: Write> Tailer<W> {
                     )
                 });
                 None
-            }
-        }
-    }
-
-    /// Says which of the compressed files were not read before they were compressed.
-    fn judge_compressed(&mut self, lineage: usize, compressed: Vec<Compressed>) {
-        let found = &mut self.lineages[lineage];
-        let keys: BTreeSet<FileKey> = compressed.iter().map(|file| file.key).collect();
-        found.compressed.retain(|key| keys.contains(key));
-        for file in compressed {
-            // What was there before the first look is history.
-            if self.first_look {
-                found.compressed.insert(file.key);
-                continue;
-            }
-            if found.compressed.contains(&file.key) || file.is_unfinished() {
-                continue;
-            }
-            // Gone again, or not whole yet: the next look judges it.
-            let Ok(size) = file.original_size() else { continue };
-            found.compressed.insert(file.key);
-            if size > 0 && !found.has_read(size) {
-                found.tally.losses += 1;
-                self.reporter.say(format_args!(
-                    "lost: {} was compressed before all of its {size} bytes were read: compress one rotation later",
-                    Escaped(&file.path)
-                ));
             }
         }
     }
@@ -339,7 +320,7 @@ impl<W: Write> Tailer<W> {
     /// Those of `found` that are what an earlier run has read, so that nothing else is a copy of it.
     fn unchanged_since_resumed(&self, found: &[Sibling]) -> Vec<FileKey> {
         let is_unchanged = |sibling: &Sibling| {
-            let mut records = self.resumed.iter().flatten();
+            let mut records = self.resumed_records();
             records.any(|Record { key, position, .. }| {
                 *key == sibling.key
                     && open_regular(&sibling.path)
@@ -359,7 +340,7 @@ impl<W: Write> Tailer<W> {
         file: &File,
         unchanged: &[FileKey],
     ) -> io::Result<Option<Position>> {
-        let records = || self.resumed.iter().flatten();
+        let records = || self.resumed_records();
         for Record { position, .. } in records().filter(|record| record.key == key) {
             if !position.is_telling() {
                 return Ok(None);

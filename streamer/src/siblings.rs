@@ -6,8 +6,9 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use crate::compressed::Compressed;
+use crate::compressed;
 use crate::identity::FileKey;
 
 /// An older generation of a file, found beside it.
@@ -23,6 +24,8 @@ pub struct Sibling {
     tag: Tag,
     /// Seconds and nanoseconds of the last write.
     modified: (i64, i64),
+    /// When it was made, where the filesystem knows that.
+    pub made: Option<SystemTime>,
 }
 
 /// What a rotation put into a name.
@@ -51,8 +54,8 @@ impl Tag {
 pub struct Rotated {
     /// Files that can be read, oldest first.
     pub siblings: Vec<Sibling>,
-    /// Files that were compressed with gzip.
-    pub compressed: Vec<Compressed>,
+    /// Files that were compressed, oldest first: those of which the name alone tells a rotation.
+    pub compressed: Vec<Sibling>,
 }
 
 /// The regular files beside `path` that a rotation of it leaves.
@@ -68,7 +71,7 @@ pub fn scan(path: &Path) -> io::Result<Rotated> {
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
         let candidate = entry.file_name();
-        let original = Compressed::original(candidate.as_bytes());
+        let original = compressed::original(candidate.as_bytes());
         let Some(tag) = rotation_tag(name, original.map_or(&candidate, OsStr::from_bytes)) else {
             continue;
         };
@@ -77,22 +80,22 @@ pub fn scan(path: &Path) -> io::Result<Rotated> {
         if !metadata.is_file() {
             continue;
         }
-        if original.is_some() {
-            rotated.compressed.push(Compressed {
-                path: entry.path(),
-                key: FileKey::of(&metadata),
-            });
-        } else {
-            rotated.siblings.push(Sibling {
-                path: entry.path(),
-                key: FileKey::of(&metadata),
-                certain: tag.is_certain(),
-                tag,
-                modified: (metadata.mtime(), metadata.mtime_nsec()),
-            });
+        let sibling = Sibling {
+            path: entry.path(),
+            key: FileKey::of(&metadata),
+            certain: tag.is_certain(),
+            tag,
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            made: metadata.created().ok(),
+        };
+        if original.is_none() {
+            rotated.siblings.push(sibling);
+        } else if sibling.certain {
+            rotated.compressed.push(sibling);
         }
     }
     sort_oldest_first(&mut rotated.siblings);
+    sort_oldest_first(&mut rotated.compressed);
     Ok(rotated)
 }
 
@@ -246,6 +249,7 @@ mod tests {
                 certain: true,
                 tag: rotation_tag(name.as_ref(), candidate.as_ref()).expect("a rotation"),
                 modified: (seconds, 0),
+                made: None,
             })
             .collect();
         sort_oldest_first(&mut siblings);

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::arguments::{Existing, Options};
-use crate::checkpoint::{Checkpoint, Record};
+use crate::checkpoint::{Checkpoint, Record, Resumed};
 use crate::encoder::Encoder;
 use crate::format::Format;
 use crate::generation::{Generation, GenerationId, Position, read_buffer};
@@ -52,8 +52,8 @@ pub struct Tailer<W> {
     pub(crate) format: Format,
     /// Makes records of lines; `None` when bytes leave as they are.
     pub(crate) encoder: Option<Encoder>,
-    /// Positions of an earlier run, if there was one, during the first look.
-    pub(crate) resumed: Option<Vec<Record>>,
+    /// What an earlier run has left, if there was one, during the first look.
+    pub(crate) resumed: Option<Resumed>,
     pub(crate) first_look: bool,
     pub(crate) buffer: Vec<u8>,
     /// What was handed to the output and has not left.
@@ -168,6 +168,11 @@ impl<W: Write> Tailer<W> {
             .count()
     }
 
+    /// Positions of an earlier run, during the first look.
+    pub(crate) fn resumed_records(&self) -> impl Iterator<Item = &Record> {
+        self.resumed.iter().flat_map(|resumed| &resumed.records)
+    }
+
     /// Whether what is there now was there before anybody followed it.
     pub(crate) fn is_first_start(&self) -> bool {
         self.first_look && self.resumed.is_none()
@@ -234,7 +239,9 @@ impl<W: Write> Tailer<W> {
                 .encoder
                 .as_ref()
                 .map_or_else(String::new, |encoder| encoder.label(&name));
-            self.lineages.push(Lineage::new(name, label));
+            let mut lineage = Lineage::new(name, label);
+            self.note_resumed(&mut lineage);
+            self.lineages.push(lineage);
         }
     }
 
@@ -330,7 +337,7 @@ impl<W: Write> Tailer<W> {
         if self.reuse_known(key, &file, now) {
             return;
         }
-        let record = self.resumed.iter().flatten().find(|record| record.key == key);
+        let record = self.resumed_records().find(|record| record.key == key);
         let position = match (record, self.existing) {
             // If it is not the same file any more, the first reading will find that out.
             (Some(record), _) => record.position,
@@ -373,7 +380,10 @@ impl<W: Write> Tailer<W> {
     /// Forgets the generation at `place`, here and in the checkpoint.
     pub(crate) fn remove(&mut self, lineage: usize, place: usize, now: Instant) {
         let generation = self.lineages[lineage].generations.remove(place);
-        self.lineages[lineage].note_read(generation.position.offset);
+        let found = &mut self.lineages[lineage];
+        found.note_read(generation.position.offset);
+        // It was given out already.
+        found.unclaimed -= u32::from(generation.is_claimed);
         self.checkpoint.release(generation.slot, now, &mut self.reporter);
         for place in 0..self.lineages[lineage].generations.len() {
             let copy = &mut self.lineages[lineage].generations[place];

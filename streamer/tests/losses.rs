@@ -10,13 +10,17 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use tributary_streamer::arguments::{self, Command as Asked};
 use tributary_streamer::report::Reporter;
 use tributary_streamer::tail::Tailer;
 
 use crate::log_file::{append, truncate};
+
+/// The clock by which the kernel says when a file was made or written stands still for up to ten milliseconds.
+const CLOCK: Duration = Duration::from_millis(20);
 
 /// All messages.
 #[derive(Clone, Default)]
@@ -39,22 +43,34 @@ struct World {
     tailer: Tailer<std::io::Sink>,
 }
 
+fn tailer(path: &Path, said: &Said) -> Tailer<std::io::Sink> {
+    let positions = path.with_extension("positions");
+    let words: [OsString; 3] = ["--checkpoint".into(), positions.into_os_string(), path.into()];
+    let Ok(Asked::Follow(options)) = arguments::parse(words) else {
+        panic!("a command line");
+    };
+    let mut tailer = Tailer::new(&options, std::io::sink(), Reporter::new(Box::new(said.clone())));
+    tailer.look(Instant::now());
+    tailer
+}
+
 impl World {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("app.log");
-        let Ok(Asked::Follow(options)) = arguments::parse([OsString::from(&path)]) else {
-            panic!("a command line");
-        };
         let said = Said::default();
-        let mut tailer = Tailer::new(&options, std::io::sink(), Reporter::new(Box::new(said.clone())));
-        tailer.look(Instant::now());
+        let tailer = tailer(&path, &said);
         Self {
             _directory: directory,
             path,
             said,
             tailer,
         }
+    }
+
+    /// As after a kill.
+    fn restart(&mut self) {
+        self.tailer = tailer(&self.path, &self.said);
     }
 
     fn beside(&self, suffix: &str) -> PathBuf {
@@ -72,8 +88,19 @@ impl World {
 
     /// Rotates to `app.log.1`, which is compressed at once.
     fn rotate_and_compress(&self) {
-        std::fs::rename(&self.path, self.beside(".1")).unwrap();
-        gzip(&self.beside(".1"));
+        self.rotate_and_compress_to(".gz");
+    }
+
+    fn rotate_and_compress_to(&self, suffix: &str) {
+        let rotated = self.beside(".1");
+        std::fs::rename(&self.path, &rotated).unwrap();
+        if suffix == ".gz" {
+            gzip(&rotated);
+        } else {
+            // All that is known of other formats is their name, and that they hold something.
+            std::fs::write(self.beside(&format!(".1{suffix}")), [7; 60]).unwrap();
+            std::fs::remove_file(&rotated).unwrap();
+        }
     }
 
     /// The losses that were said, and how many the status counts.
@@ -127,6 +154,74 @@ fn a_file_that_was_read_may_be_compressed() {
         std::fs::rename(world.beside(".1.gz"), world.beside(&format!(".{}.gz", 9 - round))).unwrap();
     }
     assert_eq!(world.losses(), (Vec::new(), "0".to_owned()));
+}
+
+#[test]
+fn what_compressed_it_makes_no_difference() {
+    for suffix in [".bz2", ".xz", ".zst", ".Z"] {
+        let mut world = World::new();
+        world.write("read while it was written\n");
+        world.read();
+        world.write("read from a file that is gone already\n");
+        world.rotate_and_compress_to(suffix);
+        let compressed = world.beside(&format!(".1{suffix}"));
+        std::fs::rename(compressed, world.beside(&format!(".2{suffix}"))).unwrap();
+        world.write("never seen\n");
+        world.rotate_and_compress_to(suffix);
+        world.write("the first line of the next file\n");
+        let (said, counted) = world.losses();
+        assert_eq!(said.len(), 1, "{said:?}");
+        let message = format!("app.log.1{suffix}\" was compressed before anything of it was read");
+        assert!(said[0].contains(&message), "{said:?}");
+        assert_eq!(counted, "1");
+    }
+}
+
+#[test]
+fn what_was_read_may_be_compressed_while_nobody_looks() {
+    for suffix in [".gz", ".bz2"] {
+        let mut world = World::new();
+        world.write("of an earlier file\n");
+        world.read();
+        world.rotate_and_compress_to(suffix);
+        let compressed = world.beside(&format!(".1{suffix}"));
+        std::fs::rename(&compressed, world.beside(&format!(".3{suffix}"))).unwrap();
+        world.write("read\n");
+        world.read();
+        sleep(CLOCK);
+        world.rotate_and_compress_to(suffix);
+        world.restart();
+        assert_eq!(world.losses(), (Vec::new(), "0".to_owned()), "{suffix}");
+    }
+}
+
+#[test]
+fn what_was_not_read_and_is_compressed_while_nobody_looks_is_a_loss() {
+    let mut world = World::new();
+    world.write("seen\n");
+    world.read();
+    sleep(CLOCK);
+    world.write("not read\n");
+    world.rotate_and_compress();
+    world.restart();
+    let (said, counted) = world.losses();
+    assert!(
+        said[0].contains("before all of its 14 bytes were read"),
+        "{said:?}"
+    );
+    assert_eq!((said.len(), counted.as_str()), (1, "1"), "{said:?}");
+
+    let mut world = World::new();
+    world.write("seen\n");
+    world.read();
+    sleep(CLOCK);
+    world.rotate_and_compress_to(".bz2");
+    std::fs::rename(world.beside(".1.bz2"), world.beside(".2.bz2")).unwrap();
+    world.write("not read\n");
+    world.rotate_and_compress_to(".bz2");
+    world.restart();
+    let (said, counted) = world.losses();
+    assert_eq!((said.len(), counted.as_str()), (1, "1"), "{said:?}");
 }
 
 #[test]
