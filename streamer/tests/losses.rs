@@ -26,6 +26,12 @@ const CLOCK: Duration = Duration::from_millis(20);
 #[derive(Clone, Default)]
 struct Said(Arc<Mutex<Vec<u8>>>);
 
+impl Said {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
 impl Write for Said {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0.lock().unwrap().write(bytes)
@@ -103,11 +109,19 @@ impl World {
         }
     }
 
+    /// How many bytes the status counts as printed.
+    fn printed(&mut self) -> usize {
+        self.tailer.report_status();
+        let said = self.said.text();
+        let printed = said.lines().last().unwrap().rsplit("bytes=").next().unwrap();
+        printed.split(' ').next().unwrap().parse().unwrap()
+    }
+
     /// The losses that were said, and how many the status counts.
     fn losses(mut self) -> (Vec<String>, String) {
         self.read();
         self.tailer.report_status();
-        let said = String::from_utf8(self.said.0.lock().unwrap().clone()).unwrap();
+        let said = self.said.text();
         let losses = said.lines().filter(|line| line.contains(" lost: "));
         let counted = said.lines().last().unwrap().rsplit("losses=").next().unwrap();
         let counted = counted.split(' ').next().unwrap();
@@ -246,4 +260,32 @@ fn what_was_seen_and_is_truncated_unread_is_a_loss_unless_a_copy_has_it() {
         "{said:?}"
     );
     assert_eq!(counted, "1");
+}
+
+#[test]
+fn what_an_idle_file_gets_just_before_it_goes_is_read_however_late_the_look() {
+    let mut world = World::new();
+    world.write("a line\n");
+    world.read();
+    let minute = Duration::from_secs(60);
+    let mut now = Instant::now();
+    for end in ["removed", "compressed"] {
+        now += minute;
+        world.tailer.look(now);
+        let before = world.printed();
+        world.write(end);
+        world.write("\n");
+        world.rotate_and_compress();
+        if end == "removed" {
+            std::fs::remove_file(world.beside(".1.gz")).unwrap();
+        }
+        now += minute;
+        world.tailer.look(now);
+        while world.tailer.round(now).unwrap() {}
+        assert_eq!(world.printed(), before + end.len() + 1, "{end}");
+        world.write("a line of the next file\n");
+        world.tailer.look(now);
+        while world.tailer.round(now).unwrap() {}
+    }
+    assert_eq!(world.losses(), (Vec::new(), "0".to_owned()));
 }
