@@ -57,25 +57,26 @@ impl<W: Write> Tailer<W> {
     /// Says which of the compressed files were not read before they were compressed.
     pub(crate) fn judge_compressed(&mut self, lineage: usize, compressed: Vec<Sibling>) {
         let found = &mut self.lineages[lineage];
-        let is_first = !std::mem::replace(&mut found.is_listed, true);
+        let is_first = found.compressed.is_none();
+        let mut judged = found.compressed.take().unwrap_or_default();
         let keys: BTreeSet<FileKey> = compressed.iter().map(|file| file.key).collect();
-        found.compressed.retain(|key| keys.contains(key));
+        judged.retain(|key| keys.contains(key));
         let written = self.resumed.as_ref().map(|resumed| resumed.written);
         for file in compressed {
             // What was there before anybody followed the name is history.
             let is_history = is_first && written.is_none_or(|written| file.made <= Some(written));
             if is_history {
-                found.compressed.insert(file.key);
+                judged.insert(file.key);
                 continue;
             }
-            if found.compressed.contains(&file.key) || is_unfinished(&file.path) {
+            if judged.contains(&file.key) || is_unfinished(&file.path) {
                 continue;
             }
             // Gone again, or not whole yet: the next look judges it.
             let Ok(content) = content(&file.path) else {
                 continue;
             };
-            found.compressed.insert(file.key);
+            judged.insert(file.key);
             let name = Escaped(&file.path);
             match content {
                 Original::Empty => {}
@@ -95,6 +96,7 @@ impl<W: Write> Tailer<W> {
                 }
             }
         }
+        found.compressed = Some(judged);
     }
 
     /// Notes how much an earlier run has read of the files of a name, of which some may have been compressed since.

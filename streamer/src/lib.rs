@@ -15,6 +15,7 @@ pub mod glob;
 pub mod identity;
 pub mod label;
 pub mod lineage;
+mod looking;
 pub mod multiline;
 pub mod opening;
 pub mod output;

@@ -25,6 +25,8 @@ pub struct Lineage {
     pub name_hash: u64,
     /// Which file the name leads to now. It may belong to another lineage, when several names lead to one file.
     pub current: Option<FileKey>,
+    /// Whether there was no descriptor to open the file to which it leads.
+    pub is_unopened: bool,
     /// Which file the name led to when it led to one last.
     pub last_file: Option<FileKey>,
     /// Where the links of the name ended when it led to another file than before: what is rotated is there.
@@ -33,10 +35,8 @@ pub struct Lineage {
     pub generations: Vec<Generation>,
     /// Whether to look for rotated files once more: one that is renamed during a look can be missed by it.
     pub look_again: bool,
-    /// Whether the files beside the name were listed, so that others came later.
-    pub is_listed: bool,
-    /// Compressed rotated files of which it is known whether they were read.
-    pub compressed: BTreeSet<FileKey>,
+    /// Compressed rotated files of which it is known whether they were read; `None` until files beside the name were looked for.
+    pub compressed: Option<BTreeSet<FileKey>>,
     /// Sizes of files that were read and are gone, as a gzip file tells them; the latest few.
     pub read_sizes: VecDeque<u32>,
     /// How many files were read and are gone that are not known as the original of a compressed one.
@@ -61,12 +61,12 @@ impl Lineage {
             name,
             label,
             current: None,
+            is_unopened: false,
             last_file: None,
             directory: None,
             generations: Vec::new(),
             look_again: false,
-            is_listed: false,
-            compressed: BTreeSet::new(),
+            compressed: None,
             read_sizes: VecDeque::new(),
             unclaimed: 0,
             is_unreclaimable: false,

@@ -22,7 +22,17 @@ impl From<io::Error> for OpenError {
     }
 }
 
+/// Whether `error` means that no descriptor is left, here or on the whole machine.
+pub fn is_shortage(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
 impl OpenError {
+    /// Whether no descriptor is left.
+    pub fn is_shortage(&self) -> bool {
+        matches!(self, Self::Io(error) if is_shortage(error))
+    }
+
     /// Whether it may be that the file only has not come yet.
     pub fn severity(&self) -> Severity {
         match self {

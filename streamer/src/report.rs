@@ -98,6 +98,13 @@ impl Trouble {
         }
     }
 
+    /// Whether something is wrong now, beyond what may only be missing yet.
+    pub fn is_wrong(&self) -> bool {
+        self.current
+            .as_ref()
+            .is_some_and(|current| current.severity == Severity::Wrong)
+    }
+
     /// Notes that it is over, and says so of `what` when the trouble was said.
     pub fn clear(&mut self, reporter: &mut Reporter, what: fmt::Arguments<'_>) {
         if self.current.take().is_some_and(|current| current.said) {

@@ -10,7 +10,7 @@ use crate::checkpoint::Record;
 use crate::generation::{Generation, GenerationId, Position};
 use crate::identity::FileKey;
 use crate::lineage::Lineage;
-use crate::opening::open_regular;
+use crate::opening::{is_shortage, open_regular};
 use crate::report::{Escaped, Severity};
 use crate::siblings::{self, Rotated, Sibling};
 use crate::tail::Tailer;
@@ -173,7 +173,7 @@ impl<W: Write> Tailer<W> {
         let Lineage {
             name,
             unlistable,
-            is_listed,
+            compressed,
             ..
         } = &mut self.lineages[lineage];
         let name_said = Escaped(name);
@@ -192,7 +192,11 @@ impl<W: Write> Tailer<W> {
                     io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
                 ) =>
             {
-                *is_listed = true;
+                compressed.get_or_insert_default();
+                None
+            }
+            Err(error) if is_shortage(&error) => {
+                self.is_short = true;
                 None
             }
             Err(error) => {

@@ -5,23 +5,21 @@
 //! Time is a parameter, so that tests decide how long things take.
 
 use std::collections::BTreeSet;
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::arguments::{Existing, Options};
 use crate::checkpoint::{Checkpoint, Record, Resumed};
 use crate::encoder::Encoder;
 use crate::format::Format;
-use crate::generation::{Generation, GenerationId, Position, read_buffer};
+use crate::generation::{Generation, GenerationId, read_buffer};
 use crate::glob::Pattern;
 use crate::identity::FileKey;
 use crate::lineage::Lineage;
-use crate::opening::{OpenError, open_regular, require_regular};
 use crate::output::{Output, OutputError};
-use crate::report::{Escaped, Reporter, Severity, Trouble};
+use crate::report::{Reporter, Trouble};
 use crate::sending::InFlight;
 use crate::status::Tally;
 
@@ -34,19 +32,20 @@ pub const RENAMED_QUIET: Duration = Duration::from_secs(60);
 /// disk of those that were deleted.
 const MOST_ROTATED: usize = 1000;
 
-struct Source {
-    pattern: Pattern,
-    trouble: Trouble,
+/// One of the paths and globs that were given.
+pub(crate) struct Source {
+    pub(crate) pattern: Pattern,
+    pub(crate) trouble: Trouble,
 }
 
 /// Follows names and writes what their files hold to one output.
 pub struct Tailer<W> {
-    sources: Vec<Source>,
+    pub(crate) sources: Vec<Source>,
     pub(crate) lineages: Vec<Lineage>,
     pub(crate) output: Output<W>,
     pub(crate) checkpoint: Checkpoint,
     pub(crate) reporter: Reporter,
-    existing: Existing,
+    pub(crate) existing: Existing,
     /// Whether disk space of what was printed is given back.
     pub(crate) reclaims: bool,
     pub(crate) format: Format,
@@ -59,8 +58,11 @@ pub struct Tailer<W> {
     /// What was handed to the output and has not left.
     pub(crate) in_flight: Option<InFlight>,
     next_id: u64,
+    /// Whether there are too few descriptors, and whether that was found by the last look.
+    pub(crate) shortage: Trouble,
+    pub(crate) is_short: bool,
     /// In which names may come.
-    directories: BTreeSet<PathBuf>,
+    pub(crate) directories: BTreeSet<PathBuf>,
     /// What became of names that are followed no more.
     pub(crate) forgotten: Tally,
     /// Which name begins the next round.
@@ -95,6 +97,8 @@ impl<W: Write> Tailer<W> {
             buffer: read_buffer(options.format.longest_record()),
             in_flight: None,
             next_id: 0,
+            shortage: Trouble::default(),
+            is_short: false,
             directories: BTreeSet::new(),
             forgotten: Tally::default(),
             turn: 0,
@@ -106,6 +110,7 @@ impl<W: Write> Tailer<W> {
         if self.blocked().is_some() && self.rotated_unread() >= MOST_ROTATED {
             return false;
         }
+        self.is_short = false;
         self.discover(now);
         let mut is_new = false;
         for lineage in 0..self.lineages.len() {
@@ -113,6 +118,7 @@ impl<W: Write> Tailer<W> {
         }
         self.close_quiet(now);
         self.forget_names();
+        self.note_shortage(now);
         self.first_look = false;
         self.resumed = None;
         self.write_checkpoint(now);
@@ -199,157 +205,6 @@ impl<W: Write> Tailer<W> {
         })
     }
 
-    /// Adds the names that the patterns stand for now.
-    fn discover(&mut self, now: Instant) {
-        let mut names = BTreeSet::new();
-        self.directories.clear();
-        for source in &mut self.sources {
-            let before = names.len();
-            let expanded = source.pattern.expand(&mut names, &mut self.directories);
-            let pattern = Escaped(source.pattern.as_path());
-            match expanded {
-                Err((directory, error)) => {
-                    source.trouble.note(Severity::Wrong, now, &mut self.reporter, || {
-                        format!(
-                            "cannot list {} for {pattern} ({error}): trying again",
-                            Escaped(&directory)
-                        )
-                    });
-                }
-                Ok(()) if names.len() == before && !source.pattern.is_literal() => {
-                    source
-                        .trouble
-                        .note(Severity::Missing, now, &mut self.reporter, || {
-                            format!("no file matches {pattern} yet: waiting for one")
-                        });
-                }
-                Ok(()) => source
-                    .trouble
-                    .clear(&mut self.reporter, format_args!("a file matches {pattern} now")),
-            }
-        }
-        let targets = self
-            .lineages
-            .iter()
-            .filter_map(|lineage| lineage.directory.clone());
-        self.directories.extend(targets);
-        names.retain(|name| !self.lineages.iter().any(|lineage| lineage.name == *name));
-        for name in names {
-            let label = self
-                .encoder
-                .as_ref()
-                .map_or_else(String::new, |encoder| encoder.label(&name));
-            let mut lineage = Lineage::new(name, label);
-            self.note_resumed(&mut lineage);
-            self.lineages.push(lineage);
-        }
-    }
-
-    /// Finds out which file one name leads to, and what became of those it led to before. Returns whether it has grown or is
-    /// another one.
-    pub(crate) fn visit(&mut self, lineage: usize, now: Instant) -> bool {
-        let before = self.lineages[lineage].current;
-        let mut has_grown = false;
-        let found = self.resolve(lineage, before);
-        let after = match found {
-            Ok((None, metadata)) => {
-                let generations = &mut self.lineages[lineage].generations;
-                for generation in generations.iter_mut().filter(|one| Some(one.key) == before) {
-                    has_grown |= generation.seen < metadata.size();
-                    generation.seen = generation.seen.max(metadata.size());
-                }
-                before
-            }
-            Ok((Some(file), metadata)) => {
-                let key = FileKey::of(&metadata);
-                let found = &mut self.lineages[lineage];
-                found.current = Some(key);
-                found.directory = std::fs::canonicalize(found.name())
-                    .ok()
-                    .and_then(|path| path.parent().map(Path::to_path_buf));
-                self.attach(lineage, file, key, metadata.size(), now);
-                Some(key)
-            }
-            Err(error) => {
-                let Lineage { name, trouble, .. } = &mut self.lineages[lineage];
-                trouble.note(error.severity(), now, &mut self.reporter, || error.advice(name));
-                None
-            }
-        };
-        if after.is_some() {
-            let Lineage { name, trouble, .. } = &mut self.lineages[lineage];
-            trouble.clear(
-                &mut self.reporter,
-                format_args!("following {} now", Escaped(name)),
-            );
-        }
-        let found = &mut self.lineages[lineage];
-        found.current = after;
-        found.tally.rotations +=
-            u64::from(after.is_some() && found.last_file.is_some_and(|last| Some(last) != after));
-        found.last_file = after.or(found.last_file);
-        // A file can appear and be rotated between two looks, so that its name or its content is never there.
-        if after != before
-            || self.has_nothing(lineage)
-            || self.first_look
-            || self.lineages[lineage].look_again
-        {
-            self.lineages[lineage].look_again = after != before;
-            self.settle_truncated(lineage, now);
-            self.adopt_siblings(lineage, None, now);
-        } else if self.in_flight.is_some() {
-            // No reading will meet it soon.
-            self.settle_truncated(lineage, now);
-        }
-        has_grown || after != before
-    }
-
-    /// Whether the name leads nowhere, or to a file of which nothing was read.
-    fn has_nothing(&self, lineage: usize) -> bool {
-        let found = &self.lineages[lineage];
-        let current = found
-            .generations
-            .iter()
-            .find(|generation| Some(generation.key) == found.current);
-        found.current.is_none() || current.is_some_and(|generation| generation.position.offset == 0)
-    }
-
-    /// What a name leads to, opened unless that is the file it led to `before`.
-    fn resolve(
-        &self,
-        lineage: usize,
-        before: Option<FileKey>,
-    ) -> Result<(Option<File>, Metadata), OpenError> {
-        let name = self.lineages[lineage].name();
-        let metadata = std::fs::metadata(name)?;
-        require_regular(&metadata)?;
-        let key = FileKey::of(&metadata);
-        let same = before == Some(key) && self.find(key, |generation| generation.file.is_some()).is_some();
-        if same {
-            Ok((None, metadata))
-        } else {
-            open_regular(name).map(|(file, metadata)| (Some(file), metadata))
-        }
-    }
-
-    /// Makes sure that a file to which a name leads is read by somebody.
-    fn attach(&mut self, lineage: usize, file: File, key: FileKey, size: u64, now: Instant) {
-        if self.reuse_known(key, &file, now) {
-            return;
-        }
-        let record = self.resumed_records().find(|record| record.key == key);
-        let position = match (record, self.existing) {
-            // If it is not the same file any more, the first reading will find that out.
-            (Some(record), _) => record.position,
-            (None, Existing::End) if self.is_first_start() => {
-                Position::at_end(&file, size).unwrap_or(Position::START)
-            }
-            (None, Existing::End | Existing::Beginning) => Position::START,
-        };
-        let generation = Generation::new(self.new_id(), key, Some(file), position, now);
-        self.lineages[lineage].generations.push(generation);
-    }
-
     /// Closes files that no name leads to and that have been quiet for long.
     fn close_quiet(&mut self, now: Instant) {
         for lineage in 0..self.lineages.len() {
@@ -404,7 +259,8 @@ impl<W: Write> Tailer<W> {
         };
         let forgotten = &mut self.forgotten;
         self.lineages.retain(|lineage| {
-            let is_kept = lineage.current.is_some() || !lineage.generations.is_empty() || literal(lineage);
+            let is_there = lineage.current.is_some() || lineage.is_unopened || lineage.trouble.is_wrong();
+            let is_kept = is_there || !lineage.generations.is_empty() || literal(lineage);
             if !is_kept {
                 *forgotten = forgotten.and(lineage.tally);
             }

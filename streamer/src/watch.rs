@@ -16,6 +16,9 @@ use crate::identity::FileKey;
 /// Times that something was found without an event, after which events are relied on no more. One or two may come of a clock that
 /// strikes just between a write and its event.
 const MOST_MISSES: u8 = 3;
+/// Inotify instances that are left to others: a user has 128 on a machine by default, and a kubelet that runs as the same one takes
+/// some for every `kubectl logs -f`.
+const LEFT_TO_OTHERS: usize = 32;
 /// Room for some sixty events, which come in one read.
 const EVENTS: usize = 4096;
 
@@ -32,11 +35,11 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// A watcher of nothing yet. Without one of the few instances that a user has on a machine (`max_user_instances`), it never
-    /// watches anything.
+    /// A watcher of nothing yet. Where only the last of the instances that a user has on a machine (`max_user_instances`) are to be
+    /// had, it never watches anything.
     pub fn new() -> Self {
         Self {
-            inotify: inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok(),
+            inotify: instance().ok(),
             ..Self::default()
         }
     }
@@ -122,6 +125,14 @@ impl Watcher {
         }
         any
     }
+}
+
+/// An inotify instance, if there are some more.
+fn instance() -> rustix::io::Result<OwnedFd> {
+    let take = || inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK);
+    let instance = take()?;
+    let others: rustix::io::Result<Vec<OwnedFd>> = (0..LEFT_TO_OTHERS).map(|_| take()).collect();
+    others.map(|_| instance)
 }
 
 fn watch_file(inotify: &OwnedFd, path: &str) -> Option<i32> {

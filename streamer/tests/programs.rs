@@ -1,15 +1,13 @@
 //! The real program against other programs that write and rotate: Python's logging handlers, logrotate, and what the kubelet and
 //! log4j do. `programs/writer.py` is all of them; `benches/losses.py` runs it against `tail` too.
 //!
-//! A kind whose program is not installed is shown as ignored: it takes python3, and logrotate for those that are named after it, and the right to mount for the full
-//! disk.
+//! A kind whose program is not installed is shown as ignored: it takes python3, and logrotate for those that are named after it.
 
 // A test fails by a panic, wherever it is.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
@@ -108,87 +106,6 @@ fn check(kind: &str, options: &[&str]) -> Result<(), Failed> {
     Ok(())
 }
 
-/// A filesystem of its own, which is gone at the end.
-struct Mount(PathBuf);
-
-impl Mount {
-    /// In memory, of four pages: one for its root, and three for content.
-    fn tiny(directory: &Path) -> Option<Self> {
-        std::fs::create_dir(directory).unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=16k", "tmpfs"])
-            .arg(directory)
-            .stderr(Stdio::null())
-            .status();
-        let is_mounted = mounted.is_ok_and(|status| status.success());
-        is_mounted.then(|| Self(directory.to_path_buf()))
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        // A failed test should not leave it; there is nothing else to be done here.
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
-    }
-}
-
-fn can_mount() -> bool {
-    let scratch = tempfile::tempdir().unwrap();
-    Mount::tiny(&scratch.path().join("state")).is_some()
-}
-
-/// A disk without room for positions stops nothing; it is said once, and once more when there is room again.
-fn check_full_disk() -> Result<(), Failed> {
-    let scratch = tempfile::tempdir()?;
-    let state = Mount::tiny(&scratch.path().join("state")).ok_or("no mount")?;
-    let filler = state.0.join("filler");
-    let written = std::fs::write(&filler, vec![1; 64 * 1024]);
-    assert!(written.is_err(), "the disk has room");
-    let path = scratch.path().join("app.log");
-    let mut log = File::create(&path)?;
-    log.write_all(b"while the disk is full\n")?;
-    let [output, messages] = ["output", "messages"].map(|name| scratch.path().join(name));
-    let mut streamer = Command::new(env!("CARGO_BIN_EXE_tributary-streamer"))
-        .arg("--checkpoint")
-        .arg(&state.0)
-        .arg(&path)
-        .stdout(File::create(&output)?)
-        .stderr(File::create(&messages)?)
-        .spawn()?;
-    let until = |file: &Path, text: &str| {
-        let is_there = || std::fs::read_to_string(file).unwrap().contains(text);
-        let mut tries = 0..300;
-        while !is_there() && tries.next().is_some() {
-            sleep(Duration::from_millis(100));
-        }
-    };
-    until(&output, "while the disk is full\n");
-    until(&messages, "cannot keep positions");
-    std::fs::remove_file(&filler)?;
-    until(&messages, "positions are kept");
-    log.write_all(b"while it is not\n")?;
-    until(&output, "while it is not\n");
-    assert!(
-        Command::new("kill")
-            .arg(streamer.id().to_string())
-            .status()?
-            .success()
-    );
-    assert!(streamer.wait()?.success());
-    assert_eq!(
-        std::fs::read_to_string(&output)?,
-        "while the disk is full\nwhile it is not\n"
-    );
-    let said = std::fs::read_to_string(&messages)?;
-    let said: Vec<&str> = said.lines().filter(|line| !line.contains(" status ")).collect();
-    assert_eq!(said.len(), 2, "{said:?}");
-    assert!(
-        said[0].contains("cannot keep positions in") && said[1].contains("again"),
-        "{said:?}"
-    );
-    Ok(())
-}
-
 fn main() {
     let mut arguments = Arguments::from_args();
     // They sleep most of the time.
@@ -210,7 +127,5 @@ fn main() {
     } else {
         trials.push(Trial::test("writers in Python", || Ok(())).with_ignored_flag(true));
     }
-    trials
-        .push(Trial::test("a full disk at the checkpoint", check_full_disk).with_ignored_flag(!can_mount()));
     libtest_mimic::run(&arguments, trials).exit();
 }

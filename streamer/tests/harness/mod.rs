@@ -49,6 +49,15 @@ pub fn signal(child: &Child, name: &str) {
     assert!(sent.success(), "kill {name}");
 }
 
+/// Waits until `is_so`.
+pub fn within(time: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + time;
+    while !is_so() {
+        assert!(Instant::now() < end, "not within {time:?}: {what}");
+        sleep(Duration::from_millis(100));
+    }
+}
+
 impl Streamer {
     pub fn start<I: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = I>) -> Self {
         let mut streamer = Self::start_unread(arguments);
@@ -58,9 +67,13 @@ impl Streamer {
 
     /// Nobody reads what it prints until [`Self::read`].
     pub fn start_unread<I: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = I>) -> Self {
+        Self::launch(program().args(arguments))
+    }
+
+    /// Runs a command which ends as the program. Nobody reads what it prints until [`Self::read`].
+    pub fn launch(command: &mut Command) -> Self {
         let stderr = tempfile::NamedTempFile::new().expect("a file");
-        let child = program()
-            .args(arguments)
+        let child = command
             .stdout(Stdio::piped())
             .stderr(stderr.reopen().expect("a file"))
             .spawn()
@@ -86,11 +99,22 @@ impl Streamer {
 
     /// Waits until it has said `text`.
     pub fn await_message(&self, text: &str) {
-        let mut tries = 0..100;
-        while !self.said().contains(text) {
-            assert!(tries.next().is_some(), "{text:?} is not in {:?}", self.said());
-            sleep(Duration::from_millis(100));
-        }
+        within(Duration::from_secs(10), text, || self.said().contains(text));
+    }
+
+    /// What it says of all its files together when it is asked.
+    pub fn status(&self) -> String {
+        let before = self.said().len();
+        signal(&self.child, "-USR1");
+        let of_all = || {
+            let said = self.said();
+            let line = said[before..]
+                .lines()
+                .find(|line| line.contains("status files="))?;
+            Some(line.to_owned())
+        };
+        within(Duration::from_secs(10), "a status", || of_all().is_some());
+        of_all().expect("a status")
     }
 
     /// What is there at the first look counts as history: writers start after it. The look follows the signal handlers.

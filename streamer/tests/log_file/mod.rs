@@ -1,5 +1,8 @@
 //! What writers and rotations do to one file.
 
+// Each test takes what it needs.
+#![allow(dead_code)]
+
 use std::fs::{File, OpenOptions};
 use std::path::Path;
 
