@@ -99,20 +99,9 @@ impl<W: Write> Tailer<W> {
                 None
             }
         };
-        if after.is_some() {
-            let Lineage { name, trouble, .. } = &mut self.lineages[lineage];
-            trouble.clear(
-                &mut self.reporter,
-                format_args!("following {} now", Escaped(name)),
-            );
-        }
         self.is_short |= is_unopened;
-        let found = &mut self.lineages[lineage];
-        found.is_unopened = is_unopened;
-        found.current = after;
-        found.tally.rotations +=
-            u64::from(after.is_some() && found.last_file.is_some_and(|last| Some(last) != after));
-        found.last_file = after.or(found.last_file);
+        self.lineages[lineage].is_unopened = is_unopened;
+        self.note_current(lineage, after);
         // A file can appear and be rotated between two looks, so that its name or its content is never there.
         if after != before
             || self.has_nothing(lineage)
@@ -140,6 +129,21 @@ impl<W: Write> Tailer<W> {
         self.shortage.note(Severity::Wrong, now, &mut self.reporter, || {
             format!("too many open files: {waiting} wait to be opened; raise the limit (`ulimit -n`) or follow fewer files")
         });
+    }
+
+    /// Notes which file a name leads to now, if to one.
+    fn note_current(&mut self, lineage: usize, current: Option<FileKey>) {
+        let found = &mut self.lineages[lineage];
+        if current.is_some() {
+            found.trouble.clear(
+                &mut self.reporter,
+                format_args!("following {} now", Escaped(&found.name)),
+            );
+        }
+        found.current = current;
+        let is_another = current.is_some() && found.last_file.is_some_and(|last| Some(last) != current);
+        found.tally.rotations += u64::from(is_another);
+        found.last_file = current.or(found.last_file);
     }
 
     /// Whether the name leads nowhere, or to a file of which nothing was read.

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         Ok(Command::Version) => print(concat!("tributary-streamer ", env!("CARGO_PKG_VERSION"), "\n")),
         Err(error) => {
             let mut reporter = Reporter::new(Box::new(io::stderr()));
-            reporter.say(format_args!("{error}"));
+            reporter.say(format_args!("{error} (--help says more)"));
             ExitCode::from(USAGE)
         }
     }

@@ -13,11 +13,15 @@ tributary-streamer: print growing files to standard output, losing nothing that 
 
 Usage: tributary-streamer [OPTION]... PATH_OR_GLOB...
 
+  tributary-streamer /var/log/app.log
+  tributary-streamer --checkpoint /state --prefix '/var/log/app/*.log'
+  tributary-streamer --format json --multiline java /var/log/app.log
+
 Every byte of every file goes to standard output unchanged, or every line as JSON; with several files, whole
 lines take turns. At most 16 paths and globs, of any number of files.
-Files and directories need not exist yet. Rotation by rename or by copy and truncation is followed, and
-rotations that happened in between are read from the rotated files (FILE.1, FILE-20260131, ...).
-It runs until SIGTERM or SIGINT, then reads every file to its end and exits.
+Files and directories need not exist yet: that is said after 30 seconds, and waited for. Rotation by rename or by
+copy and truncation is followed, and rotations that happened in between are read from the rotated files (FILE.1,
+FILE-20260131, ...). It runs until SIGTERM or SIGINT, then reads every file to its end and exits.
 
 Globs: * and ? within a name, [a-z] and [!a-z], ** for directories of any depth, \\ before a character
 that is meant literally. Quote them, or the shell expands them once and new files are not found.
@@ -33,7 +37,7 @@ Options:
   --multiline RULES         with json: lines that belong together are one record. RULES: java, python, go, ruby
                             for their stack traces, or /REGEX/ for what the first line of every record looks like
   --multiline-flush MS      milliseconds of silence after which a record counts as whole (default: 1000)
-  --grace SECONDS           at most this long for reading to the end after SIGTERM (default: 25)
+  --grace SECONDS           at most this long for reading to the end after SIGTERM or SIGINT (default: 25)
   --reclaim                 with --checkpoint: give back the disk space of what was printed, for files that nobody else
                             reads and that are not truncated in place. Their size stays, what was printed reads as zeros
   --status                  print the status (see below) at the end too, not only when something was lost or left
@@ -41,7 +45,8 @@ Options:
   --help                    print this and exit
   --version                 print the version and exit
 
-Exit codes: 0 after SIGTERM or SIGINT, 2 command line not understood, 3 standard output closed by its reader.
+Exit codes: 0 after SIGTERM or SIGINT, 2 command line not understood, 3 standard output closed by its reader,
+4 no standard output or no signals to be had.
 Messages go to standard error. SIGUSR1 prints one line there for each file: offset, lag (bytes not printed yet),
 rotations seen, bytes printed, losses that are certain, bytes of disk given back. The same lines come at the end if
 something was lost or is left.

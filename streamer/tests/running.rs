@@ -245,7 +245,11 @@ fn the_command_line_answers() {
     );
     let wrong = run(&["--folow", "/a"]);
     assert_eq!(wrong.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&wrong.stderr).contains("--checkpoint"));
+    let said = String::from_utf8_lossy(&wrong.stderr);
+    assert!(
+        said.contains("--checkpoint") && said.contains("--help says more"),
+        "{said}"
+    );
     assert_eq!(run(&[]).status.code(), Some(2));
 }
 
