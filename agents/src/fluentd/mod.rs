@@ -26,10 +26,16 @@ const FILE: &str = "fluent.conf";
 /// What the scripts read, and the only place where they meet the text of a policy.
 const DATA: &str = "pipeline.json";
 /// The scripts, which are the same for every policy.
-const SCRIPTS: [(&str, &str); 7] = [
+const SCRIPTS: [(&str, &str); 10] = [
     ("out_tributary.rb", include_str!("out_tributary.rb")),
+    (
+        "out_tributary_bigquery.rb",
+        include_str!("out_tributary_bigquery.rb"),
+    ),
     ("out_tributary_http.rb", include_str!("out_tributary_http.rb")),
     ("out_tributary_syslog.rb", include_str!("out_tributary_syslog.rb")),
+    ("tributary_bigquery.rb", include_str!("tributary_bigquery.rb")),
+    ("tributary_google.rb", include_str!("tributary_google.rb")),
     ("tributary_lines.rb", include_str!("tributary_lines.rb")),
     ("tributary_pipeline.rb", include_str!("tributary_pipeline.rb")),
     ("tributary_pods.rb", include_str!("tributary_pods.rb")),

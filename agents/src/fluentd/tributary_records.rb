@@ -61,7 +61,7 @@ module Tributary
 
   # What outputs send for a record, by the name of the shape. Each takes the record, its time, and the output's settings.
   module Shapes
-    NAMES = %w[plain search otlp splunk datadog syslog line].freeze
+    NAMES = %w[plain search otlp splunk datadog syslog line row].freeze
 
     def self.plain(record, _time, _settings)
       record
@@ -174,14 +174,26 @@ module Tributary
       shaped
     end
 
+    # The end of a time, from the point on.
+    MICROSECONDS = /(\.\d{6})\d+Z\z/.freeze
+
     # A line of RFC 5424 with facility user and severity informational, and the record as JSON in it.
     def self.syslog(record, _time, _settings)
       kubernetes = record['kubernetes']
       host = header(kubernetes['host'], 255)
       application = header(kubernetes['container_name'] || record.dig('systemd', 'unit'), 48)
       # The protocol knows at most microseconds.
-      time = record['time'].sub(/(\.\d{6})\d+Z\z/, '\1Z')
+      time = record['time'].sub(MICROSECONDS, '\1Z')
       { 'line' => "<14>1 #{time} #{host} #{application} - - - #{JSON.generate(record, max_nesting: 0)}" }
+    end
+
+    # A row of BigQuery, which knows microseconds. What has no fixed keys is JSON, which it takes as a text.
+    def self.row(record, _time, _settings)
+      shaped = record.merge('time' => record['time'].sub(MICROSECONDS, '\1Z'))
+      shaped['data'] = JSON.generate(record['data'], max_nesting: 0) if record['data']
+      labels = record.dig('kubernetes', 'labels')
+      shaped['kubernetes'] = record['kubernetes'].merge('labels' => JSON.generate(labels)) if labels
+      shaped
     end
 
     # CloudWatch takes no longer event, and Fluentd's plugin would drop the whole batch around it.

@@ -4,62 +4,7 @@
 
 require 'json'
 
-%w[fluent/plugin/output fluent/plugin/buffer fluent/plugin/out_http].each { |feature| $LOADED_FEATURES << "#{feature}.rb" }
-
-module Kernel
-  alias require_any require
-
-  def require(feature)
-    feature.start_with?('fluent/') ? true : require_any(feature)
-  end
-end
-
-module Fluent
-  EventTime = Struct.new(:sec, :nsec)
-  class ConfigError < StandardError; end
-  class UnrecoverableError < StandardError; end
-
-  # A list of events.
-  class MultiEventStream
-    attr_reader :events
-
-    def initialize = @events = []
-    def add(time, event) = @events << [time.to_a, event]
-    def size = @events.size
-    def empty? = @events.empty?
-  end
-
-  module Plugin
-    def self.register_output(_name, _plugin); end
-
-    module Buffer
-      class BufferOverflowError < StandardError; end
-    end
-
-    # What all outputs have.
-    class Output
-      def self.helpers(*); end
-      def self.desc(_text); end
-      def self.config_param(name, *, **options) = attr_accessor(name).tap { (@defaults ||= {})[name] = options[:default] }
-      def configure(_conf); end
-      def start; end
-      def shutdown; end
-      def stopped? = false
-      def sleep(_seconds); end
-      def log = self.class::LOG
-      def timer_execute(*); end
-
-      LOG = Object.new.tap { |log| %i[warn error].each { |level| log.define_singleton_method(level) { |*| nil } } }
-    end
-
-    # What sends by HTTP.
-    class HTTPOutput < Output
-      class RetryableResponse < StandardError; end
-
-      def create_request(chunk, _uri) = chunk.read
-    end
-  end
-end
+require_relative 'fluentd'
 
 # Takes what is emitted, but for the first times.
 class Label
@@ -88,8 +33,7 @@ input = JSON.parse($stdin.read)
 labels = Hash.new { |found, name| found[name] = Label.new(input['full'].fetch(name, 0)) }
 records = Fluent::Plugin::TributaryOutput.new
 records.define_singleton_method(:event_emitter_router) { |name| labels[name] }
-records.instance_variable_set(:@pipeline, File.join(directory, 'pipeline.json'))
-records.configure(nil)
+records.configure(pipeline: File.join(directory, 'pipeline.json'))
 input['batches'].each { |tag, events| records.process(tag, events.map { |event| [Fluent::EventTime.new(1_767_323_045, 5), event] }) }
 records.shutdown
 
