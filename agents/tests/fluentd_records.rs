@@ -203,6 +203,28 @@ fn a_line_for_cloudwatch_is_never_too_long() {
 }
 
 #[test]
+fn a_row_has_fixed_columns_and_json_for_the_rest() {
+    if !has_ruby() {
+        return;
+    }
+    let config =
+        sends_to(&json!({"bigQuery": {"projectId": "my-project", "dataset": "logs", "table": "apps"}}));
+    let given = "{\"a\":\"\\u0000\\\"\",\"n\":9007199254740993,\"big\":123456789012345678901}";
+    let results = apply(&config, &json!([record(given), record("plain")]));
+    let row = &results[0][0];
+    assert_eq!(row["time"], "2026-01-02T03:04:05.678901Z");
+    assert_eq!(row["message"], given);
+    let data: Value = serde_json::from_str(row["data"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        data,
+        json!({"a": "\u{0}\"", "n": 9_007_199_254_740_993_u64, "big": 123_456_789_012_345_680_000.0})
+    );
+    assert_eq!(row["kubernetes"]["namespace_name"], "shop");
+    assert_eq!(row["kubernetes"]["labels"], r#"{"app.kubernetes.io/name":"cart"}"#);
+    assert_eq!(results[1][0].get("data"), None);
+}
+
+#[test]
 fn json_that_others_do_not_read_is_no_json() {
     if !has_ruby() {
         return;

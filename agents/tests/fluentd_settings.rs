@@ -167,6 +167,16 @@ const KNOWN: &[Known] = &[
     ),
     (
         "match",
+        "tributary_bigquery",
+        &[
+            ("project", Text),
+            ("dataset", Text),
+            ("table", Text),
+            ("key_file", Text),
+        ],
+    ),
+    (
+        "match",
         "forward",
         &[
             ("require_ack_response", Bool),

@@ -35,10 +35,10 @@ pub fn shape(destination: &Destination) -> Shape {
         }
         Destination::Syslog { .. } => ("syslog", json!({})),
         Destination::CloudWatch(_) => ("line", json!({})),
+        Destination::BigQuery(_) => ("row", json!({})),
         Destination::Kafka { .. }
         | Destination::S3(_)
         | Destination::GoogleCloudLogging(_)
-        | Destination::BigQuery(_)
         | Destination::Gcs(_)
         | Destination::PubSub(_)
         | Destination::AzureMonitor(_)
