@@ -12,8 +12,8 @@ use fluentd_scripts::{data, has_ruby, rendered, run};
 
 const TIME: &str = "2026-11-21T10:00:00.000000001Z";
 
-/// What lines at their seconds become: stream and text. With `processors`, after those.
-fn joined(processors: &Value, longest: usize, lines: &[(&str, f64)], end: f64) -> Vec<(Value, String)> {
+/// What lines at their seconds become: path, stream, time and text. With `processors`, after those.
+fn records(processors: &Value, longest: usize, lines: &[(&str, f64)], end: f64) -> Vec<Value> {
     let spec: LoggingPolicySpec = serde_json::from_value(json!({
         "nodeAgent": {"engine": "Fluentd"},
         "processors": processors,
@@ -33,8 +33,13 @@ fn joined(processors: &Value, longest: usize, lines: &[(&str, f64)], end: f64) -
         "finish": false,
     }]);
     let results = run("join.rb", &config, &input);
-    let results = results[0].as_array().unwrap().iter();
-    results
+    results[0].as_array().unwrap().clone()
+}
+
+/// As [`records`], but stream and text alone.
+fn joined(processors: &Value, longest: usize, lines: &[(&str, f64)], end: f64) -> Vec<(Value, String)> {
+    records(processors, longest, lines, end)
+        .iter()
         .map(|line| (line[1].clone(), line[3].as_str().unwrap().to_owned()))
         .collect()
 }
@@ -111,6 +116,26 @@ fn what_is_too_long_is_cut_into_records_between_characters() {
     assert_eq!(
         texts(&joined(&json!([]), 3, &[(&long, 0.0)], 0.0)),
         ["abc", "def", "gh"]
+    );
+}
+
+#[test]
+fn what_is_cut_off_has_the_time_of_the_piece_that_it_begins_in() {
+    if !has_ruby() {
+        return;
+    }
+    let pieces = [(1, "P", "abcd"), (2, "P", "efgh"), (3, "F", "ij")];
+    let pieces = pieces.map(|(second, tag, text)| format!("2026-11-21T10:00:0{second}Z stdout {tag} {text}"));
+    let lines: Vec<(&str, f64)> = pieces.iter().map(|line| (line.as_str(), 0.0)).collect();
+    let found = records(&json!([]), 4, &lines, 0.0);
+    let found: Vec<(&Value, &Value)> = found.iter().map(|line| (&line[2], &line[3])).collect();
+    assert_eq!(
+        found,
+        [
+            (&json!("2026-11-21T10:00:01.000000000Z"), &json!("abcd")),
+            (&json!("2026-11-21T10:00:02.000000000Z"), &json!("efgh")),
+            (&json!("2026-11-21T10:00:03.000000000Z"), &json!("ij")),
+        ]
     );
 }
 

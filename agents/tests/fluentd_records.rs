@@ -220,7 +220,10 @@ fn a_row_has_fixed_columns_and_json_for_the_rest() {
         json!({"a": "\u{0}\"", "n": 9_007_199_254_740_993_u64, "big": 123_456_789_012_345_680_000.0})
     );
     assert_eq!(row["kubernetes"]["namespace_name"], "shop");
-    assert_eq!(row["kubernetes"]["labels"], r#"{"app.kubernetes.io/name":"cart"}"#);
+    assert_eq!(
+        row["kubernetes"]["labels"],
+        r#"{"app.kubernetes.io/name":"cart"}"#
+    );
     assert_eq!(results[1][0].get("data"), None);
 }
 
@@ -254,6 +257,10 @@ fn json_that_others_do_not_read_is_no_json() {
         ),
         ("{\t\"a\"\r\n:\n2 }", json!({"a": 2})),
         (r#"{"":null}"#, json!({"": null})),
+        (
+            r#"{"\ud800":"\uDC00 \ude00\ud83d \ud83d\uDE00 \\ud800 \\\ud800"}"#,
+            json!({"\u{fffd}": "\u{fffd} \u{fffd}\u{fffd} \u{1f600} \\ud800 \\\u{fffd}"}),
+        ),
     ];
     let records: Vec<Value> = json.iter().map(|(text, _)| record(text)).collect();
     for (result, (text, data)) in apply(&config, &json!(records)).iter().zip(&json) {

@@ -106,6 +106,8 @@ module Tributary
         waiting.text = line.text.b
       end
       cut = self.class.cut(waiting, @longest)
+      # All but the first begin in what was added.
+      cut.drop(1).each { |part| part.time = line.time }
       @lines[key] = cut.pop
       cut
     end

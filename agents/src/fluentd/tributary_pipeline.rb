@@ -110,6 +110,9 @@ module Tributary
   module Formats
     STRING = /"(?>[^"\\]+|\\.)*"/m.freeze
     ESCAPE = %r{\\(?:["\\/bfnrt]|u\h{4})}.freeze
+    # Every escape, with both halves of a pair of surrogates as one.
+    PAIR_OR_ESCAPE = /\\(?:u[Dd][89ABab]\h\h\\u[Dd][C-Fc-f]\h\h|u\h{4}|.)/.freeze
+    LONE_SURROGATE = /\A\\u[Dd][89A-Fa-f]\h\h\z/.freeze
     # What stays below the 100 that writers of JSON go down.
     DEPTH = 90
     # Beyond these, no reader of the buffer's format can hold a whole number.
@@ -124,10 +127,17 @@ module Tributary
       return nil if outside.include?('/')
       return nil if text.match?(/[\x00-\x1f]/) && text.scan(STRING).any? { |string| string.match?(/[\x00-\x1f]/) }
 
-      found = JSON.parse(text, max_nesting: DEPTH, create_additions: false, allow_duplicate_key: true)
+      found = JSON.parse(whole(text), max_nesting: DEPTH, create_additions: false, allow_duplicate_key: true)
       found.is_a?(Hash) ? plain(found) : nil
     rescue JSON::ParserError, RangeError
       nil
+    end
+
+    # Without halves of characters, of which each version of Ruby's reader makes something else.
+    def self.whole(text)
+      return text unless text.match?(/\\u[Dd]/)
+
+      text.gsub(PAIR_OR_ESCAPE) { |escape| escape.match?(LONE_SURROGATE) ? '\uFFFD' : escape }
     end
 
     # Numbers that fit, and texts that are texts.

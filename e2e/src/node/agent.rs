@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process_group};
 use tributary_agents::config::{AgentConfig, CONFIG_DIRECTORY, SECRETS_DIRECTORY};
 use tributary_crds::auth::SecretKeyRef;
 
@@ -121,6 +123,8 @@ impl Agent {
             .open(&log)
             .with_context(|| format!("opening {}", log.display()))?;
         let child = command
+            // Of its own, so that all of an engine of several processes ends, as in a container.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
@@ -160,8 +164,14 @@ impl Agent {
 
     /// SIGKILL.
     pub fn kill(mut self) -> anyhow::Result<ExitStatus> {
-        self.child.kill().context("killing the agent")?;
+        self.kill_all().context("killing the agent")?;
         Ok(self.child.wait()?)
+    }
+
+    fn kill_all(&self) -> rustix::io::Result<()> {
+        // A child that was not waited for keeps its id, so this cannot reach another group.
+        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        group.map_or(Ok(()), |group| kill_process_group(group, Signal::KILL))
     }
 
     /// SIGTERM, and after the grace period SIGKILL; how long it took to end.
@@ -174,7 +184,7 @@ impl Agent {
         ensure!(status.success(), "kill -TERM: {status}");
         while self.child.try_wait()?.is_none() {
             if started.elapsed() > GRACE {
-                self.child.kill()?;
+                self.kill_all()?;
                 self.child.wait()?;
             }
             tokio::time::sleep(POLL).await;
@@ -194,7 +204,7 @@ impl Agent {
 impl Drop for Agent {
     fn drop(&mut self) {
         // Both fail only when it has ended already.
-        let _ = self.child.kill();
+        let _ = self.kill_all();
         let _ = self.child.wait();
     }
 }
