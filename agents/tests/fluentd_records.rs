@@ -144,9 +144,7 @@ fn otlp_has_severity_and_flat_attributes() {
             {"key": "log.iostream", "value": {"stringValue": "stdout"}},
             {"key": "data.level", "value": {"stringValue": "warning"}},
             {"key": "data.a.b.c.d", "value": {"intValue": "1"}},
-            {"key": "data.a.b.e", "value": {"arrayValue": {"values": [
-                {"kvlistValue": {"values": [{"key": "f.g", "value": {"boolValue": true}}]}},
-            ]}}},
+            {"key": "data.a.b.e.0.f.g", "value": {"boolValue": true}},
         ])
     );
     let names: Vec<&str> = logs["resource"]["attributes"]

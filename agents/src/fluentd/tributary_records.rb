@@ -126,12 +126,13 @@ module Tributary
       found
     end
 
-    # Objects are taken apart; lists stay.
+    # Objects and lists are taken apart, as the collector does.
     def self.flatten(name, value, &block)
-      if value.is_a?(Hash)
-        value.each { |key, inner| flatten("#{name}.#{key}", inner, &block) }
-      elsif !value.nil?
-        yield name, value
+      case value
+      when Hash then value.each { |key, inner| flatten("#{name}.#{key}", inner, &block) }
+      when Array then value.each_with_index { |inner, at| flatten("#{name}.#{at}", inner, &block) }
+      when nil then nil
+      else yield name, value
       end
     end
 
@@ -143,9 +144,6 @@ module Tributary
       case value
       when true, false then { 'boolValue' => value }
       when -(2**63)..(2**63 - 1) then number(value)
-      when Array then { 'arrayValue' => { 'values' => value.map { |inner| any(inner) } } }
-      when Hash then { 'kvlistValue' => { 'values' => value.map { |key, inner| attribute(key, inner) } } }
-      when nil then {}
       else { 'stringValue' => value.to_s }
       end
     end
