@@ -19,4 +19,5 @@ pub mod rotation;
 pub mod streams;
 pub mod table;
 pub mod tally;
+pub mod tested;
 pub mod zoo;

@@ -1,12 +1,13 @@
 //! One set: an agent with its policy, the logs written, the outputs read.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
+use tributary_agents::config::AgentConfig;
 use tributary_crds::LoggingPolicySpec;
+use tributary_crds::engine::Engine;
 
 use super::Output;
 use super::backend::Backends;
@@ -17,6 +18,7 @@ use crate::node::agent::{Agent, Program};
 use crate::node::framing::PIECE;
 use crate::node::log::Log as LogFile;
 use crate::node::{self, Kubernetes, Node};
+use crate::tested::Tested;
 
 /// The namespace of all pods.
 pub const NAMESPACE: &str = "shop";
@@ -27,14 +29,6 @@ const PATIENCE: Duration = Duration::from_secs(12);
 /// How long is waited for records too many.
 const SURPLUS: Duration = Duration::from_millis(1500);
 const POLL: Duration = Duration::from_millis(100);
-
-/// What is tested.
-pub struct Engine {
-    /// The engine.
-    pub engine: tributary_crds::engine::Engine,
-    /// Its program.
-    pub binary: PathBuf,
-}
 
 /// A log of the set on the node.
 struct Target<'a> {
@@ -48,11 +42,11 @@ struct Target<'a> {
 pub async fn set(
     kubernetes: &Kubernetes,
     backends: &Backends,
-    engine: &Engine,
+    tested: &Tested,
     set: &Set,
 ) -> anyhow::Result<Vec<Row>> {
     let node = Node::new(kubernetes).await?;
-    let program = program(backends, engine, set).await?;
+    let program = program(backends, tested, set).await?;
     let mut targets = Vec::new();
     for log in &set.logs {
         targets.push(target(kubernetes, &node, set, log).await?);
@@ -72,18 +66,23 @@ pub async fn set(
     Ok(rows.collect())
 }
 
-async fn program(backends: &Backends, engine: &Engine, set: &Set) -> anyhow::Result<Program> {
-    let mut spec = set.spec.clone();
-    let agent = spec.entry("nodeAgent").or_insert_with(|| json!({}));
-    agent["engine"] = json!(engine.engine.as_str());
-    spec.insert("outputs".to_owned(), backends.outputs(set).await?);
-    let spec: LoggingPolicySpec = serde_json::from_value(Value::Object(spec)).context("reading spec")?;
-    let pipeline = tributary_agents::compile("records", &spec)?;
+async fn program(backends: &Backends, tested: &Tested, set: &Set) -> anyhow::Result<Program> {
     Ok(Program {
-        binary: engine.binary.clone(),
-        config: tributary_agents::render(&pipeline)?,
+        binary: tested.binary.clone(),
+        config: config(tested.engine, set, backends.outputs(set).await?)?,
         secrets: backends.secrets(),
     })
+}
+
+/// What the set's policy becomes with these `spec.outputs`.
+pub fn config(engine: Engine, set: &Set, outputs: Value) -> anyhow::Result<AgentConfig> {
+    let mut spec = set.spec.clone();
+    let agent = spec.entry("nodeAgent").or_insert_with(|| json!({}));
+    agent["engine"] = json!(engine.as_str());
+    spec.insert("outputs".to_owned(), outputs);
+    let spec: LoggingPolicySpec = serde_json::from_value(Value::Object(spec)).context("reading spec")?;
+    let pipeline = tributary_agents::compile("records", &spec)?;
+    Ok(tributary_agents::render(&pipeline)?)
 }
 
 async fn target<'a>(
@@ -218,6 +217,29 @@ impl Backends {
                 return Ok(comparisons);
             }
             tokio::time::sleep(POLL).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::set;
+
+    #[test]
+    fn engines_refuse_the_policies_that_the_sets_say() {
+        let outputs = json!([{"name": "out", "stdout": {}}]);
+        for engine in Engine::ALL {
+            for set in set::all(engine).unwrap() {
+                let rendered = config(engine, &set, outputs.clone());
+                assert_eq!(
+                    rendered.is_err(),
+                    set.is_refused,
+                    "{} with {}: {rendered:?}",
+                    set.name,
+                    engine.as_str()
+                );
+            }
         }
     }
 }

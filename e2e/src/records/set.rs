@@ -19,6 +19,8 @@ pub struct Set {
     pub name: String,
     /// `spec` of the policy, but for the engine and the outputs.
     pub spec: Map<String, Value>,
+    /// Whether the engine refuses the policy.
+    pub is_refused: bool,
     /// The logs.
     pub logs: Vec<Log>,
 }
@@ -83,6 +85,9 @@ pub enum Content {
 struct WrittenSet {
     #[serde(default)]
     spec: Map<String, Value>,
+    /// The engines that refuse the policy.
+    #[serde(default)]
+    refused: Vec<String>,
     logs: Vec<WrittenLog>,
 }
 
@@ -159,11 +164,21 @@ fn read(path: &Path, engine: Engine) -> anyhow::Result<Set> {
             events: events?,
         });
     }
+    for name in &written.refused {
+        check_engine(name)?;
+    }
     Ok(Set {
         name: name.to_owned(),
         spec: written.spec,
+        is_refused: written.refused.iter().any(|name| name == engine.as_str()),
         logs,
     })
+}
+
+fn check_engine(name: &str) -> anyhow::Result<()> {
+    let is_known = Engine::ALL.iter().any(|engine| engine.as_str() == name);
+    ensure!(is_known, "{name} is no engine");
+    Ok(())
 }
 
 fn event(written: Value, engine: Engine) -> anyhow::Result<Event> {
@@ -183,10 +198,7 @@ fn event(written: Value, engine: Engine) -> anyhow::Result<Event> {
         return Ok(Event::Pause(milliseconds));
     }
     for name in line.with.keys().chain(line.cut.keys()) {
-        ensure!(
-            Engine::ALL.iter().any(|engine| engine.as_str() == name),
-            "{name} is no engine"
-        );
+        check_engine(name)?;
     }
     let content = match (&line.given, &line.raw) {
         (Some(given), None) => Content::Printed(text::bytes(given)?),

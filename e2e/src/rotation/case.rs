@@ -1,7 +1,6 @@
 //! What happens while lines are written.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -13,6 +12,7 @@ use super::receiver::Receiver;
 use super::writer::{LINES_PER_SECOND, Writer, Written};
 use crate::node::agent::{Agent, Program};
 use crate::node::{Kubernetes, Node};
+use crate::tested::Tested;
 
 /// The columns of the table.
 pub const HEADER: [&str; 9] = [
@@ -78,12 +78,12 @@ impl Case {
     pub async fn run(
         self,
         kubernetes: &Kubernetes,
-        binary: &Path,
+        tested: &Tested,
         duration: Duration,
     ) -> anyhow::Result<Outcome> {
         let node = Node::new(kubernetes).await?;
         let mut receiver = Receiver::start()?;
-        let program = self.program(binary, &receiver)?;
+        let program = self.program(tested, &receiver)?;
         let pod = self.name().replace([',', ' '], "");
         let uid = kubernetes.create_pod(NAMESPACE, &pod, &BTreeMap::new()).await?;
         let log = node.path(&format!("/var/log/pods/{NAMESPACE}_{pod}_{uid}/app/0.log"));
@@ -117,16 +117,19 @@ impl Case {
         })
     }
 
-    fn program(self, binary: &Path, receiver: &Receiver) -> anyhow::Result<Program> {
+    fn program(self, tested: &Tested, receiver: &Receiver) -> anyhow::Result<Program> {
         let mut outputs = vec![json!({"name": "lines", "http": {"url": receiver.url()}})];
         if self == Self::OtherAway {
             // Nothing listens there.
             outputs.push(json!({"name": "away", "http": {"url": "http://127.0.0.1:9/lines"}}));
         }
-        let spec: LoggingPolicySpec = serde_json::from_value(json!({"nodeAgent": {}, "outputs": outputs}))?;
+        let spec: LoggingPolicySpec = serde_json::from_value(json!({
+            "nodeAgent": {"engine": tested.engine.as_str()},
+            "outputs": outputs,
+        }))?;
         let pipeline = tributary_agents::compile("rotation", &spec)?;
         Ok(Program {
-            binary: binary.to_owned(),
+            binary: tested.binary.clone(),
             config: tributary_agents::render(&pipeline)?,
             secrets: BTreeMap::new(),
         })

@@ -16,6 +16,7 @@ use tributary_cluster::{Component, Progress};
 use crate::isolation;
 use crate::node::Kubernetes;
 use crate::table;
+use crate::tested::{Choice, Tested};
 use case::Case;
 
 /// The namespace of the pod that writes.
@@ -25,6 +26,8 @@ const NAMESPACE: &str = "shop";
 #[derive(Parser, Debug)]
 #[command(name = "cargo e2e rotation", no_binary_name = true)]
 pub struct Options {
+    #[command(flatten)]
+    engine: Choice,
     /// How long lines are written, in each case.
     #[arg(long, default_value_t = 0.25)]
     minutes: f64,
@@ -36,21 +39,18 @@ pub struct Options {
 /// Runs all cases; an error when lines are lost, or too many doubled.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
-    let wanted = [
-        Component::KubeApiserver,
-        Component::Etcd,
-        Component::Kubectl,
-        Component::Otelcol,
-    ];
+    let mut wanted = vec![Component::KubeApiserver, Component::Etcd, Component::Kubectl];
+    wanted.extend(options.engine.component());
     let programs = runtime.block_on(build(&wanted, &Progress::stderr()))?;
+    let tested = options.engine.tested(&programs)?;
     if isolation::is_within() {
-        runtime.block_on(within(options, &programs))
+        runtime.block_on(within(options, &programs, &tested))
     } else {
         isolation::enter()
     }
 }
 
-async fn within(options: &Options, programs: &Programs) -> anyhow::Result<()> {
+async fn within(options: &Options, programs: &Programs, tested: &Tested) -> anyhow::Result<()> {
     let duration = Duration::from_secs_f64(options.minutes * 60.0);
     ensure!(
         duration >= case::LEAST,
@@ -68,14 +68,15 @@ async fn within(options: &Options, programs: &Programs) -> anyhow::Result<()> {
     let mut wrong = Vec::new();
     for case in cases {
         let outcome = case
-            .run(&kubernetes, programs.path(Component::Otelcol), duration)
+            .run(&kubernetes, tested, duration)
             .await
             .with_context(|| format!("case {:?}", case.name()))?;
         wrong.extend(outcome.complaint());
         rows.push(outcome.cells());
     }
     println!(
-        "Lines at {} a second, the log rotated every {} s, {} s a case:\n",
+        "{}, lines at {} a second, the log rotated every {} s, {} s a case:\n",
+        tested.engine.as_str(),
         writer::LINES_PER_SECOND,
         writer::ROTATION.as_secs_f64(),
         duration.as_secs()
