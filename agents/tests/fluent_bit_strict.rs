@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// Options of plugins with what they hold, from the tables in the sources of Fluent Bit 5.1: a letter for a boolean, a number, a size,
 /// a time, or any text.
-const PLUGINS: [(&str, &str); 18] = [
+const PLUGINS: [(&str, &str); 19] = [
     (
         "tail",
         "path:x exclude_path:x path_key:x db:x db.sync:x db.locking:b db.compare_filename:b refresh_interval:n rotate_wait:t \
@@ -28,6 +28,7 @@ const PLUGINS: [(&str, &str); 18] = [
     ("lua", "script:x code:x call:x time_as_table:b enable_flb_null:b"),
     ("record_modifier", "remove_key:x"),
     ("es", SEARCH),
+    ("es", "http_api_key:x"),
     ("opensearch", SEARCH),
     (
         "loki",
@@ -139,12 +140,13 @@ fn every_option_exists_and_holds_what_its_plugin_reads() {
     for (file, document) in documents() {
         for section in sections(&document) {
             let name = section["name"].as_str().unwrap();
-            let (_, options) = PLUGINS.iter().find(|(plugin, _)| *plugin == name).unwrap();
+            let rows = PLUGINS.iter().filter(|(plugin, _)| *plugin == name);
+            let options: Vec<&str> = rows.map(|(_, options)| *options).chain([COMMON]).collect();
             for (key, value) in section.as_object().unwrap() {
                 if name == "kafka" && key.starts_with("rdkafka.") {
                     continue;
                 }
-                let kind = kind_of(options, key).or_else(|| kind_of(COMMON, key));
+                let kind = options.iter().find_map(|options| kind_of(options, key));
                 let read = kind.is_some_and(|kind| is_read(kind, value));
                 assert!(read, "{}: {name} has {key}: {value}", file.display());
             }
