@@ -46,7 +46,7 @@ pub async fn set(
     set: &Set,
 ) -> anyhow::Result<Vec<Row>> {
     let node = Node::new(kubernetes).await?;
-    let program = program(backends, tested, set).await?;
+    let program = program(backends, tested, set)?;
     let mut targets = Vec::new();
     for log in &set.logs {
         targets.push(target(kubernetes, &node, set, log).await?);
@@ -66,10 +66,10 @@ pub async fn set(
     Ok(rows.collect())
 }
 
-async fn program(backends: &Backends, tested: &Tested, set: &Set) -> anyhow::Result<Program> {
+fn program(backends: &Backends, tested: &Tested, set: &Set) -> anyhow::Result<Program> {
     Ok(Program {
         binary: tested.binary.clone(),
-        config: config(tested.engine, set, backends.outputs(set).await?)?,
+        config: config(tested.engine, set, backends.outputs(set, tested.engine))?,
         secrets: backends.secrets(),
     })
 }

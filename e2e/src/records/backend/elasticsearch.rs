@@ -1,12 +1,21 @@
-//! A real Elasticsearch, with a password and TLS, where each set is an index.
+//! A real Elasticsearch, with a password, TLS and the index template of docs/outputs.md, where each set has indices of its own.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use anyhow::Context as _;
 use serde_json::{Value, json};
-use tributary_cluster::Elasticsearch;
+use tributary_cluster::{Elasticsearch, Error};
 use tributary_crds::auth::SecretKeyRef;
+use tributary_crds::engine::Engine;
+use tributary_crds::support;
+
+use crate::records::run::NAMESPACE;
 
 const ADDRESS: ([u8; 4], u16) = ([127, 0, 0, 1], 9200);
+const TEMPLATE: &str = "/_index_template/tributary";
+/// What stands for the namespace in the names of indices for records without one.
+const NOWHERE: &str = "_";
 
 /// The server.
 pub struct Search(Elasticsearch);
@@ -21,23 +30,26 @@ fn key(key: &str) -> SecretKeyRef {
 impl Search {
     /// Starts it.
     pub async fn start() -> anyhow::Result<Self> {
-        Ok(Self(Elasticsearch::start(ADDRESS.into(), &[]).await?))
+        let search = Elasticsearch::start(ADDRESS.into(), &[]).await?;
+        let mut template = documented_template()?;
+        template["index_patterns"] = json!(["records-*"]);
+        search.request("PUT", TEMPLATE, &template).await?;
+        Ok(Self(search))
     }
 
-    /// Makes the index, and says `spec.outputs[]`. The index maps the time alone, so that a field may be of one kind in one record and of
-    /// another in the next.
-    pub async fn output(&self, set: &str) -> anyhow::Result<Value> {
-        let mapping =
-            json!({"mappings": {"dynamic": false, "properties": {"@timestamp": {"type": "date_nanos"}}}});
-        self.0
-            .request("PUT", &format!("/{}", index(set)), &mapping)
-            .await?;
-        Ok(json!({
+    /// `spec.outputs[]`.
+    pub fn output(&self, set: &str, engine: Engine) -> Value {
+        let index = if support::filling("elasticsearch.index").contains(&engine) {
+            index(set, "{kubernetes.namespace_name}") + "-{date}"
+        } else {
+            index(set, NAMESPACE) + "-"
+        };
+        json!({
             "name": "elasticsearch",
-            "elasticsearch": {"url": self.0.url(), "index": index(set)},
+            "elasticsearch": {"url": self.0.url(), "index": index},
             "auth": {"basic": {"username": self.0.username(), "passwordSecretRef": key("password")}},
             "tls": {"caSecretRef": key("ca.crt")},
-        }))
+        })
     }
 
     /// The Secret that the output names.
@@ -50,12 +62,29 @@ impl Search {
 
     /// All documents of a set.
     pub async fn records(&self, set: &str) -> anyhow::Result<Vec<Value>> {
-        Ok(self.0.search(&index(set), &json!({})).await?)
+        let indices = [NAMESPACE, NOWHERE].map(|namespace| index(set, namespace) + "-*");
+        match self.0.search(&indices.join(","), &json!({})).await {
+            // An index that is just being made.
+            Err(Error::Refused { status: 503, .. }) => Ok(Vec::new()),
+            found => Ok(found?),
+        }
     }
 }
 
-fn index(set: &str) -> String {
-    format!("records-{set}")
+/// The index template that takes every record, as users are told to write it.
+fn documented_template() -> anyhow::Result<Value> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/outputs.md");
+    let text = std::fs::read_to_string(&page).with_context(|| format!("reading {}", page.display()))?;
+    let template = text
+        .split_once(&format!("PUT {}\n", TEMPLATE.trim_start_matches('/')))
+        .and_then(|(_, rest)| rest.split_once("```"))
+        .map(|(template, _)| template);
+    let template = template.with_context(|| format!("{} has no index template", page.display()))?;
+    serde_json::from_str(template).context("reading the index template of docs/outputs.md")
+}
+
+fn index(set: &str, namespace: &str) -> String {
+    format!("records-{set}-{namespace}")
 }
 
 /// A standard record as a document: with `@timestamp`, and without dots in the keys of labels and data.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tributary_cluster::Component;
 use tributary_cluster::components::Programs;
 use tributary_crds::auth::SecretKeyRef;
+use tributary_crds::engine::Engine;
 
 use self::elasticsearch::Search;
 use self::loki::Loki;
@@ -17,7 +18,7 @@ use super::Output;
 use super::set::Set;
 use crate::node::Node;
 
-/// The servers behind the wanted outputs. A set has a file, a tenant and an index of its own.
+/// The servers behind the wanted outputs. A set has a file, a tenant and indices of its own.
 pub struct Backends {
     /// Which outputs are looked at.
     pub wanted: Vec<Output>,
@@ -45,8 +46,8 @@ impl Backends {
         })
     }
 
-    /// Makes ready for a set, and says its `spec.outputs`.
-    pub async fn outputs(&self, set: &Set) -> anyhow::Result<Value> {
+    /// `spec.outputs` of a set.
+    pub fn outputs(&self, set: &Set, engine: Engine) -> Value {
         let mut outputs = Vec::new();
         if self.wanted.contains(&Output::File) {
             outputs.push(json!({"name": "file", "file": {"path": file::PATH}}));
@@ -55,9 +56,9 @@ impl Backends {
             outputs.push(loki::output(&set.name));
         }
         if let Some(search) = &self.search {
-            outputs.push(search.output(&set.name).await?);
+            outputs.push(search.output(&set.name, engine));
         }
-        Ok(Value::Array(outputs))
+        Value::Array(outputs)
     }
 
     /// The Secrets that the outputs name.
