@@ -26,6 +26,8 @@ done
 shift
 exec "$@"
 "#;
+/// What Kubernetes says of the pod in variables.
+const OF_POD: [(&str, &str); 2] = [("K8S_NODE_NAME", NAME), ("POD_IP", "127.0.0.1")];
 /// The grace period of the pod.
 const GRACE: Duration = Duration::from_secs(60);
 /// How long an agent may take until it says that it runs.
@@ -99,12 +101,12 @@ impl Program {
         command.arg("--").arg(&self.binary).args(&config.args);
         let (host, port) = kubernetes.address()?;
         command
-            .envs([("K8S_NODE_NAME", NAME), ("POD_IP", "127.0.0.1")])
+            .envs(OF_POD)
             .envs([
                 ("KUBERNETES_SERVICE_HOST", host),
                 ("KUBERNETES_SERVICE_PORT", port),
             ])
-            .envs(&config.env);
+            .envs(config.env.iter().map(|(name, value)| (name, expanded(value))));
         for (name, key) in &config.secret_env {
             command.env(name, secret(key)?);
         }
@@ -207,6 +209,13 @@ impl Drop for Agent {
         let _ = self.kill_all();
         let _ = self.child.wait();
     }
+}
+
+/// The value of a variable with others in it, which Kubernetes puts in the place of `$(NAME)`.
+fn expanded(value: &str) -> String {
+    OF_POD.iter().fold(value.to_owned(), |text, (name, value)| {
+        text.replace(&format!("$({name})"), value)
+    })
 }
 
 fn write_all<'a>(
