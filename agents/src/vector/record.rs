@@ -105,8 +105,19 @@ for_each(origin) -> |key, value| {
     resource = push(resource, {"key": key, "value": {"stringValue": value}})
   }
 }
+data = map_values({"data": object(.data) ?? {}}, recursive: true) -> |value| {
+  if is_array(value) {
+    listed = {}
+    for_each(array(value) ?? []) -> |index, item| {
+      listed = set(listed, [to_string(index)], item) ?? listed
+    }
+    listed
+  } else {
+    value
+  }
+}
 details = {"log.iostream": .stream, "log.file.path": .file, "systemd.unit": .systemd.unit}
-details = merge(details, flatten({"data": object(.data) ?? {}}))
+details = merge(details, flatten(data))
 attributes = []
 for_each(details) -> |key, value| {
   typed = if is_string(value) {
@@ -117,19 +128,6 @@ for_each(details) -> |key, value| {
     {"boolValue": value}
   } else if is_float(value) {
     {"doubleValue": value}
-  } else if is_array(value) {
-    values = map_values(array(value) ?? []) -> |item| {
-      if is_string(item) {
-        {"stringValue": item}
-      } else if is_integer(item) {
-        {"intValue": item}
-      } else if is_boolean(item) {
-        {"boolValue": item}
-      } else {
-        {"stringValue": encode_json(item)}
-      }
-    }
-    {"arrayValue": {"values": values}}
   } else {
     {"stringValue": encode_json(value)}
   }

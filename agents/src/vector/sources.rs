@@ -25,7 +25,7 @@ const TURN: u32 = 256 << 10;
 /// from being freed.
 const HOLD_DELETED: u32 = 600;
 /// How long a piece of a line waits for the next, in milliseconds.
-const NEXT_PIECE: u32 = 30_000;
+const NEXT_PIECE: u32 = 5_000;
 /// How long a line waits for the next that belongs to it, in milliseconds.
 const NEXT_LINE: u32 = 1_000;
 /// How often it is looked which of them have waited enough, in milliseconds.

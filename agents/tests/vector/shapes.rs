@@ -92,8 +92,10 @@ fn receivers_of_otlp_get_semantic_conventions() {
     let log = &logs["scopeLogs"][0]["logRecords"][0];
     let details = json!({
         "log.iostream": text("stdout"),
-        "data.a.b.c.d": {"arrayValue": {"values": [text(r#"{"e.f":1}"#)]}},
-        "data.l": {"arrayValue": {"values": [text("a"), {"intValue": 1}, {"boolValue": true}]}},
+        "data.a.b.c.d.0.e.f": {"intValue": 1},
+        "data.l.0": text("a"),
+        "data.l.1": {"intValue": 1},
+        "data.l.2": {"boolValue": true},
         "data.n": {"intValue": 17},
         "data.ok": {"boolValue": true},
         "data.r": {"doubleValue": 0.5},

@@ -107,6 +107,14 @@ async fn within(
             );
             continue;
         }
+        if set.is_ended {
+            println!(
+                "set {} is not run: one of its lines ends {}",
+                set.name,
+                tested.engine.as_str()
+            );
+            continue;
+        }
         rows.extend(
             run::set(&kubernetes, &backends, tested, set)
                 .await

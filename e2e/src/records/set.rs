@@ -21,6 +21,8 @@ pub struct Set {
     pub spec: Map<String, Value>,
     /// Whether the engine refuses the policy.
     pub is_refused: bool,
+    /// Whether one of the lines ends the engine.
+    pub is_ended: bool,
     /// The logs.
     pub logs: Vec<Log>,
 }
@@ -88,6 +90,9 @@ struct WrittenSet {
     /// The engines that refuse the policy.
     #[serde(default)]
     refused: Vec<String>,
+    /// The engines that one of the lines ends.
+    #[serde(default)]
+    ended: Vec<String>,
     logs: Vec<WrittenLog>,
 }
 
@@ -164,13 +169,15 @@ fn read(path: &Path, engine: Engine) -> anyhow::Result<Set> {
             events: events?,
         });
     }
-    for name in &written.refused {
+    for name in written.refused.iter().chain(&written.ended) {
         check_engine(name)?;
     }
+    let is_among = |names: &[String]| names.iter().any(|name| name == engine.as_str());
     Ok(Set {
         name: name.to_owned(),
         spec: written.spec,
-        is_refused: written.refused.iter().any(|name| name == engine.as_str()),
+        is_refused: is_among(&written.refused),
+        is_ended: is_among(&written.ended),
         logs,
     })
 }
