@@ -130,15 +130,42 @@ fn what_waits_is_sent_when_the_agent_ends_and_rotation_ends_no_line() {
 }
 
 #[test]
+fn records_of_different_names_are_kept_apart_in_the_buffer() {
+    if !has_ruby() {
+        return;
+    }
+    let outputs = json!([
+        {"name": "topic", "kafka": {"brokers": ["kafka:9092"], "topic": "logs.{kubernetes.namespace_name}-{date}"}},
+        {
+            "name": "bank-only",
+            "kafka": {"brokers": ["kafka:9092"], "topic": "logs"},
+            "where": [{"field": "kubernetes.namespace_name", "in": ["bank"]}],
+        },
+    ]);
+    let of_bank = json!({
+        "path": "/var/log/pods/bank_cart-0_0a1b/app/0.log",
+        "message": "2026-01-03T00:00:00Z stdout F of bank",
+    });
+    let given = json!([["tributary.containers", [line("one"), of_bank, line("two")]]]);
+    let found = batches(&outputs, &given, &json!({"@topic": 1}));
+    assert_eq!(messages(&found["@topic"]), ["one", "two", "of bank"]);
+    let (shop, bank) = ("logs.shop-2026.01.02", "logs.bank-2026.01.03");
+    assert_eq!(found["@topic"]["tags"], json!([shop, shop, bank]));
+    assert_eq!(found["@topic"]["refused"], 1);
+    assert_eq!(found["@bank-only"]["tags"], json!(["tributary"]));
+}
+
+#[test]
 fn bodies_are_what_servers_take() {
     if !has_ruby() {
         return;
     }
     let event = json!({"id": "7", "document": {"a": 1}});
+    let of_index = json!({"index": "b", "id": "8", "document": {}});
     let input = json!({
         "batches": [],
         "full": {},
-        "bodies": [["lines", [{"a": 1}, {"b": 2}]], ["array", [{"a": 1}, {"b": 2}]], ["otlp", [{"a": 1}, {"b": 2}]], ["bulk", [event]]],
+        "bodies": [["lines", [{"a": 1}, {"b": 2}]], ["array", [{"a": 1}, {"b": 2}]], ["otlp", [{"a": 1}, {"b": 2}]], ["bulk", [event, of_index]]],
         "answers": [],
     });
     let found = run(
@@ -152,7 +179,7 @@ fn bodies_are_what_servers_take() {
             "{\"a\":1}\n{\"b\":2}\n",
             "[{\"a\":1},{\"b\":2}]",
             "{\"resourceLogs\":[{\"a\":1},{\"b\":2}]}",
-            "{\"create\":{\"_id\":\"7\"}}\n{\"a\":1}\n",
+            "{\"create\":{\"_id\":\"7\"}}\n{\"a\":1}\n{\"create\":{\"_index\":\"b\",\"_id\":\"8\"}}\n{}\n",
         ])
     );
 }

@@ -201,6 +201,51 @@ fn a_line_for_cloudwatch_is_never_too_long() {
 }
 
 #[test]
+fn names_hold_values_of_the_record() {
+    if !has_ruby() {
+        return;
+    }
+    let labels = json!({"app.kubernetes.io/name": "My.App", "empty": ""});
+    let mut of_pod = record("a");
+    of_pod["kubernetes"]["labels"] = labels;
+    let of_node =
+        json!({"time": "2026-01-02T03:04:05Z", "message": "b", "kubernetes": {"host": "node-1.example"}});
+    let index = "logs-{kubernetes.labels.app.kubernetes.io/name}.{kubernetes.labels.empty}-{date}";
+    let group = "/Logs-{kubernetes.labels.app.kubernetes.io/name}.{kubernetes.host}-{date}";
+    let secret = json!({"name": "a", "key": "b"});
+    for (destination, place, expected) in [
+        (
+            json!({"elasticsearch": {"url": "http://es:9200", "index": index}}),
+            "index",
+            ["logs-my.app._-2026.01.02", "logs-_._-2026.01.02"],
+        ),
+        (
+            json!({"splunk": {"url": "http://s", "tokenSecretRef": secret, "index": "a_{kubernetes.labels.app.kubernetes.io/name}"}}),
+            "index",
+            ["a_my_app", "a__"],
+        ),
+        (
+            json!({"splunk": {"url": "http://s", "tokenSecretRef": secret, "index": "main_{date}"}}),
+            "index",
+            ["main_2026_01_02", "main_2026_01_02"],
+        ),
+        (
+            json!({"cloudWatch": {"region": "r", "logGroup": group, "logStream": "all"}}),
+            "group",
+            [
+                "/Logs-My.App.node-1-2026.01.02",
+                "/Logs-_.node-1.example-2026.01.02",
+            ],
+        ),
+    ] {
+        let results = apply(&sends_to(&destination), &json!([of_pod, of_node]));
+        for (result, expected) in results.iter().zip(expected) {
+            assert_eq!(result[0][place], expected, "{destination}");
+        }
+    }
+}
+
+#[test]
 fn a_row_has_fixed_columns_and_json_for_the_rest() {
     if !has_ruby() {
         return;

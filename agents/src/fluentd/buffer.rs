@@ -3,6 +3,7 @@
 use tributary_crds::output::WhenFull;
 
 use super::config::Section;
+use super::names;
 use crate::config::STATE_DIRECTORY;
 use crate::pipeline::{Destination, Output};
 
@@ -14,6 +15,7 @@ pub fn section(output: &Output) -> Section {
     let keys = match output.destination {
         // It refuses to go without, although all records have the same tag.
         Destination::Forward { .. } => "tag",
+        _ if is_apart(output) => "tag",
         _ => "[]",
     };
     on_disk(output).argument(keys).set("flush_interval", "1s")
@@ -22,10 +24,15 @@ pub fn section(output: &Output) -> Section {
 /// The buffer of an output that writes objects: one for each hour of records, when there is enough, or after half a minute.
 pub fn of_objects(output: &Output) -> Section {
     on_disk(output)
-        .argument("time")
+        .argument(if is_apart(output) { "tag,time" } else { "time" })
         .set("timekey", "3600")
         .set("timekey_use_utc", "true")
         .set("flush_interval", "30s")
+}
+
+/// Whether tags, which are names then, keep records apart.
+fn is_apart(output: &Output) -> bool {
+    !names::apart(&output.destination).is_empty()
 }
 
 fn on_disk(output: &Output) -> Section {

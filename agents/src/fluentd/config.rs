@@ -39,7 +39,7 @@ impl Section {
         }
     }
 
-    /// Says what stands behind its name: a label's name, a pattern of tags, or keys of chunks. Letters, digits and `@.*-_[]`.
+    /// Says what stands behind its name: a label's name, a pattern of tags, or keys of chunks. Letters, digits and `@.*-_[],`.
     pub fn argument(mut self, argument: impl Into<String>) -> Self {
         self.argument = Some(argument.into());
         self
@@ -86,7 +86,7 @@ fn write_section(text: &mut String, section: &Section, depth: usize) -> Result<(
         Some(argument)
             if !argument
                 .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "@.*-_[]".contains(c)) =>
+                .all(|c| c.is_ascii_alphanumeric() || "@.*-_[],".contains(c)) =>
         {
             return Err(format!("section {name} cannot have the argument {argument:?}"));
         }

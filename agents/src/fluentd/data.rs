@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use tributary_crds::field::Field;
 use tributary_crds::output::WhenFull;
 
+use super::names;
 use super::shapes::{Shape, shape};
 use crate::CompileError;
 use crate::expression::Expression;
@@ -53,6 +54,7 @@ fn one_output(at: usize, output: &Output) -> Result<Value, CompileError> {
         },
         "shape": name,
         "settings": settings,
+        "apart": names::apart(&output.destination).into_iter().map(names::name).collect::<Vec<_>>(),
     }))
 }
 
@@ -165,7 +167,7 @@ fn onigmo(place: &str, expression: &Expression) -> Result<String, CompileError> 
 }
 
 /// Where the standard record has a field.
-fn path(field: &Field) -> Vec<&str> {
+pub fn path(field: &Field) -> Vec<&str> {
     match field {
         Field::Message => vec!["message"],
         Field::Level => vec!["level"],

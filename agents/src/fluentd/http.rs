@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tributary_crds::auth::SecretKeyRef;
 
 use super::config::Section;
-use super::settings::{authority, map, matching};
+use super::settings::{authority, compression, map, matching};
 use crate::config::secret_path;
 use crate::pipeline::{Auth, Destination, Output};
 
@@ -18,8 +18,6 @@ struct Request {
     endpoint: String,
     body: &'static str,
     content_type: &'static str,
-    /// Whether the server is known to take it compressed.
-    compressed: bool,
     headers: BTreeMap<String, String>,
 }
 
@@ -30,7 +28,7 @@ pub fn section(output: &Output) -> Section {
         .set("endpoint", request.endpoint)
         .set("body", request.body)
         .set("content_type", request.content_type)
-        .set("compress", if request.compressed { "gzip" } else { "text" })
+        .set("compress", compression(output.compression))
         .set("open_timeout", "10")
         .set("read_timeout", "60")
         .set("reuse_connections", "true")
@@ -92,13 +90,19 @@ fn request(destination: &Destination) -> Request {
         endpoint,
         body,
         content_type: "application/json",
-        compressed: true,
         headers: BTreeMap::new(),
     };
     match destination {
         Destination::Elasticsearch { url, index } | Destination::OpenSearch { url, index } => Request {
             content_type: "application/x-ndjson",
-            ..json(format!("{url}/{}/_bulk", index.beginning), "bulk")
+            ..json(
+                match index.fixed() {
+                    Some(index) => format!("{url}/{index}/_bulk"),
+                    // Each operation names its own.
+                    None => format!("{url}/_bulk"),
+                },
+                "bulk",
+            )
         },
         Destination::Loki { url, tenant_id } => Request {
             headers: tenant_id
@@ -112,7 +116,6 @@ fn request(destination: &Destination) -> Request {
         Destination::Datadog { host, .. } => json(format!("https://{host}/api/v2/logs"), "array"),
         Destination::Http { url, headers } => Request {
             content_type: "application/x-ndjson",
-            compressed: false,
             headers: headers.clone(),
             ..json(url.to_string(), "lines")
         },

@@ -7,6 +7,7 @@ mod config;
 mod data;
 mod http;
 mod image;
+mod names;
 mod outputs;
 mod refusals;
 mod settings;
@@ -26,7 +27,7 @@ const FILE: &str = "fluent.conf";
 /// What the scripts read, and the only place where they meet the text of a policy.
 const DATA: &str = "pipeline.json";
 /// The scripts, which are the same for every policy.
-const SCRIPTS: [(&str, &str); 10] = [
+const SCRIPTS: [(&str, &str); 11] = [
     ("out_tributary.rb", include_str!("out_tributary.rb")),
     (
         "out_tributary_bigquery.rb",
@@ -37,6 +38,7 @@ const SCRIPTS: [(&str, &str); 10] = [
     ("tributary_bigquery.rb", include_str!("tributary_bigquery.rb")),
     ("tributary_google.rb", include_str!("tributary_google.rb")),
     ("tributary_lines.rb", include_str!("tributary_lines.rb")),
+    ("tributary_names.rb", include_str!("tributary_names.rb")),
     ("tributary_pipeline.rb", include_str!("tributary_pipeline.rb")),
     ("tributary_pods.rb", include_str!("tributary_pods.rb")),
     ("tributary_records.rb", include_str!("tributary_records.rb")),

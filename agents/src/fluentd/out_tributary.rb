@@ -20,7 +20,8 @@ module Fluent
       desc 'The file with what the policy says'
       config_param :pipeline, :string
 
-      Target = Struct.new(:router, :conditions, :shape, :settings, :drops, :stream)
+      # `apart` are the names that keep records apart; `streams` is what waits, by its tag.
+      Target = Struct.new(:router, :conditions, :shape, :settings, :drops, :apart, :streams)
 
       def configure(conf)
         super
@@ -84,9 +85,10 @@ module Fluent
           event_emitter_router(output['label']),
           Tributary::Conditions.new(output['where']),
           Tributary::Shapes.method(shape),
-          output['settings'],
+          Tributary::Shapes.settings(output['settings']),
           output['whenFull'] == 'drop',
-          MultiEventStream.new
+          output['apart'].map { |name| Tributary::Name.read(name) },
+          {}
         )
       end
 
@@ -141,31 +143,35 @@ module Fluent
         record = Tributary.ordered(record)
         event_time = EventTime.new(*time)
         shaped = @targets.select { |target| target.conditions.met?(record) }.map do |target|
-          [target, target.shape.call(record, time, target.settings)]
+          [target, tag(target, record, time), target.shape.call(record, time, target.settings)]
         end
-        shaped.each { |target, event| target.stream.add(event_time, event) }
+        shaped.each { |target, tag, event| (target.streams[tag] ||= MultiEventStream.new).add(event_time, event) }
+      end
+
+      def tag(target, record, time)
+        return 'tributary' if target.apart.empty?
+
+        target.apart.map { |name| name.of(record, time) }.join(' ')
       end
 
       def flush
         began = now
         @targets.each do |target|
-          next if target.stream.empty?
-
-          emit(target)
-          target.stream = MultiEventStream.new
+          target.streams.each { |tag, stream| emit(target, tag, stream) }
+          target.streams = {}
         end
         # While an output was full, nothing could be read: what waits has not waited.
         @since = now if now - began > 0.2
       end
 
       # A buffer that is full takes nothing of a batch, so the whole batch is offered again.
-      def emit(target)
-        target.router.emit_stream('tributary', target.stream)
+      def emit(target, tag, stream)
+        target.router.emit_stream(tag, stream)
       rescue Buffer::BufferOverflowError
-        return log.warn("a buffer is full: #{target.stream.size} new records are dropped") if target.drops
+        return log.warn("a buffer is full: #{stream.size} new records are dropped") if target.drops
 
         if stopped?
-          @targets.each { |other| other.stream = MultiEventStream.new }
+          @targets.each { |other| other.streams = {} }
           raise
         end
         sleep 0.5

@@ -23,6 +23,8 @@ module Fluent
 
       desc 'The name that the certificate must carry'
       config_param :server_name, :string, default: nil
+      desc 'How requests are compressed, also in a way that Fluentd itself does not know here'
+      config_param :compress, :enum, list: %i[text gzip zstd], default: :text
 
       # A chunk whose text is another one.
       class Body < SimpleDelegator
@@ -41,9 +43,15 @@ module Fluent
       # `create` of an id that there is already.
       EXISTS = 409
 
+      # Fluentd 1.19 depends on it.
+      def configure(conf)
+        super
+        require 'zstd-ruby' if @compress == :zstd
+      end
+
       def format(_tag, _time, record)
         case @body
-        when :bulk then "{\"create\":{\"_id\":\"#{record['id']}\"}}\n#{JSON.generate(record['document'], max_nesting: 0)}\n"
+        when :bulk then "#{JSON.generate(operation(record))}\n#{JSON.generate(record['document'], max_nesting: 0)}\n"
         when :lines then "#{JSON.generate(record, max_nesting: 0)}\n"
         else "#{JSON.generate(record, max_nesting: 0)},"
         end
@@ -60,11 +68,20 @@ module Fluent
 
       private
 
+      def operation(record)
+        { 'create' => { '_index' => record['index'], '_id' => record['id'] }.compact }
+      end
+
       def create_request(chunk, uri)
         text = chunk.read
         text = "[#{text.chop}]" if @body == :array
         text = "{\"resourceLogs\":[#{text.chop}]}" if @body == :otlp
-        super(Body.new(chunk, text), uri)
+        request = super(Body.new(chunk, text), uri)
+        return request unless @compress == :zstd
+
+        request['Content-Encoding'] = 'zstd'
+        request.body = Zstd.compress(request.body)
+        request
       end
 
       # Read each time, because it may have been replaced.

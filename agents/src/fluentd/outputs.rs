@@ -1,10 +1,11 @@
 //! Where records go.
 
 use serde_json::json;
+use tributary_crds::compression::Compression;
 use tributary_crds::destination::SaslMechanism;
 
 use super::config::{Section, Setting};
-use super::settings::{authority, matching};
+use super::settings::{authority, compression, matching};
 use super::{buffer, data, http};
 use crate::cloud::{Bucket, GoogleBucket, GoogleTable, LogGroup};
 use crate::config::{FILES_DIRECTORY, secret_path};
@@ -25,17 +26,11 @@ pub fn section(pipeline: &Pipeline, output: &Output) -> Section {
             brokers,
             topic,
             sasl_mechanism,
-        } => kafka(
-            pipeline,
-            output,
-            &brokers.join(","),
-            &topic.beginning,
-            *sasl_mechanism,
-        ),
-        Destination::S3(bucket) => s3(bucket),
+        } => kafka(pipeline, output, &brokers.join(","), topic, *sasl_mechanism),
+        Destination::S3(bucket) => s3(bucket, output.compression),
         Destination::CloudWatch(group) => cloud_watch(group),
         Destination::BigQuery(table) => big_query(table),
-        Destination::Gcs(bucket) => gcs(bucket),
+        Destination::Gcs(bucket) => gcs(bucket, output.compression),
         Destination::Syslog {
             host,
             port,
@@ -67,15 +62,19 @@ fn kafka(
     pipeline: &Pipeline,
     output: &Output,
     brokers: &str,
-    topic: &str,
+    topic: &Template,
     mechanism: SaslMechanism,
 ) -> Section {
     let mut section = matching("kafka2")
         .set("brokers", brokers)
-        .set("default_topic", topic)
+        // Without one, the topic is the tag.
+        .set_some("default_topic", topic.fixed())
         .set("use_event_time", "true")
         .set("required_acks", "-1")
-        .set("compression_codec", "gzip")
+        .set_some(
+            "compression_codec",
+            (output.compression != Compression::None).then(|| compression(output.compression)),
+        )
         .with(json_lines());
     if let Some(tls) = &output.tls {
         section = match &tls.ca {
@@ -106,22 +105,31 @@ fn kafka(
 
 /// Where objects of an hour are. The name is that of the chunk, so that sending it again replaces it.
 fn object_path(prefix: Option<&Template>) -> String {
+    // Where it differs between records, it is the tag.
     let prefix = prefix
-        .map(|prefix| format!("{}/", prefix.beginning))
+        .map(|prefix| format!("{}/", prefix.fixed().unwrap_or("${tag}")))
         .unwrap_or_default();
     format!("{prefix}year=%Y/month=%m/day=%d/hour=%H/")
 }
 
-const OBJECT_NAME: &str = "%{path}logs_%{hex_random}.jsonl.%{file_extension}";
+fn object_name(way: Compression) -> &'static str {
+    match way {
+        // The extension would be that of any text.
+        Compression::None => "%{path}logs_%{hex_random}.jsonl",
+        Compression::Gzip | Compression::Snappy | Compression::Lz4 | Compression::Zstd => {
+            "%{path}logs_%{hex_random}.jsonl.%{file_extension}"
+        }
+    }
+}
 
-fn s3(bucket: &Bucket) -> Section {
+fn s3(bucket: &Bucket, way: Compression) -> Section {
     let mut section = matching("s3")
         .set("s3_bucket", bucket.name.as_str())
         .set("s3_region", bucket.region.as_str())
         .set("path", object_path(bucket.prefix.as_ref()))
-        .set("s3_object_key_format", OBJECT_NAME)
+        .set("s3_object_key_format", object_name(way))
         .set("hex_random_length", "16")
-        .set("store_as", "gzip")
+        .set("store_as", compression(way))
         // Nothing is asked of the bucket but to take objects, and nothing at the start, which must not fail.
         .set("check_apikey_on_start", "false")
         .set("auto_create_bucket", "false")
@@ -144,28 +152,34 @@ fn big_query(table: &GoogleTable) -> Section {
         .set_some("key_file", table.key.as_ref().map(secret_path))
 }
 
-fn gcs(bucket: &GoogleBucket) -> Section {
+fn gcs(bucket: &GoogleBucket, way: Compression) -> Section {
     matching("gcs")
         .set("bucket", bucket.name.as_str())
         .set_some("keyfile", bucket.key.as_ref().map(secret_path))
         .set("path", object_path(bucket.prefix.as_ref()))
-        .set("object_key_format", OBJECT_NAME)
+        .set("object_key_format", object_name(way))
         .set("hex_random_length", "32")
-        .set("store_as", "gzip")
+        .set("store_as", compression(way))
         .set("auto_create_bucket", "false")
         .set("blind_write", "true")
         .with(json_lines())
 }
 
 fn cloud_watch(group: &LogGroup) -> Section {
-    let stream = match &group.stream {
-        Some(stream) => Setting::from(stream.beginning.as_str()),
-        None => Setting::Variable("K8S_NODE_NAME".to_owned()),
+    let section = matching("cloudwatch_logs").set("region", group.region.as_str());
+    // Names that differ are beside the line, which alone is sent.
+    let section = match group.name.fixed() {
+        Some(name) => section.set("log_group_name", name),
+        None => section.set("log_group_name_key", "group"),
     };
-    matching("cloudwatch_logs")
-        .set("region", group.region.as_str())
-        .set("log_group_name", group.name.beginning.as_str())
-        .set("log_stream_name", stream)
+    let section = match &group.stream {
+        Some(stream) => match stream.fixed() {
+            Some(name) => section.set("log_stream_name", name),
+            None => section.set("log_stream_name_key", "stream"),
+        },
+        None => section.set("log_stream_name", Setting::Variable("K8S_NODE_NAME".to_owned())),
+    };
+    section
         .set("auto_create_stream", "true")
         .set_some(
             "retention_in_days",
@@ -205,7 +219,7 @@ fn forward(pipeline: &Pipeline, output: &Output, host: &str, port: u16) -> Secti
     let mut section = matching("forward")
         .set("require_ack_response", "true")
         .set("ack_response_timeout", "60s")
-        .set("compress", "gzip")
+        .set("compress", compression(output.compression))
         // A connection that fails says it as well, and an aggregator that is away must not keep the agent from starting.
         .set("heartbeat_type", "none")
         .set("ignore_network_errors_at_startup", "true")

@@ -18,6 +18,7 @@ pub fn check(place: &str, output: &Output) -> Result<(), CompileError> {
             "write protocol: Http, or engine: OpenTelemetryCollector",
         ));
     }
+    check_prefix(place, &output.destination)?;
     let Some(tls) = &output.tls else {
         return Ok(());
     };
@@ -40,4 +41,23 @@ pub fn check(place: &str, output: &Output) -> Result<(), CompileError> {
         ));
     }
     Ok(())
+}
+
+/// Fluentd takes no tag for a path that may lead out of a directory, and drops what has it.
+fn check_prefix(place: &str, destination: &Destination) -> Result<(), CompileError> {
+    let (field, prefix) = match destination {
+        Destination::S3(bucket) => ("s3.prefix", &bucket.prefix),
+        Destination::Gcs(bucket) => ("gcs.prefix", &bucket.prefix),
+        _ => return Ok(()),
+    };
+    match prefix {
+        Some(prefix) if prefix.fixed().is_none() && prefix.filled("x").contains("../") => {
+            Err(CompileError::field(
+                format!("{place}.{field}"),
+                "has ../ and a placeholder, which engine Fluentd does not take together",
+                "write a name that does not end in two dots",
+            ))
+        }
+        Some(_) | None => Ok(()),
+    }
 }

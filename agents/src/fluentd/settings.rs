@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, json};
+use tributary_crds::compression::Compression;
 
 use super::config::Section;
 use crate::config::secret_path;
@@ -16,6 +17,17 @@ pub fn matching(kind: &'static str) -> Section {
 /// The file with the authorities.
 pub fn authority(tls: Option<&Tls>) -> Option<String> {
     tls.and_then(|tls| tls.ca.as_ref()).map(secret_path)
+}
+
+/// What plugins call a way to compress.
+pub fn compression(way: Compression) -> &'static str {
+    match way {
+        Compression::None => "text",
+        Compression::Gzip => "gzip",
+        Compression::Snappy => "snappy",
+        Compression::Lz4 => "lz4",
+        Compression::Zstd => "zstd",
+    }
 }
 
 /// A map as a setting.

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::names;
 use crate::level;
 use crate::pipeline::Destination;
 
@@ -16,7 +17,9 @@ pub struct Shape {
 /// The shape that a destination asks for.
 pub fn shape(destination: &Destination) -> Shape {
     let (name, settings) = match destination {
-        Destination::Elasticsearch { .. } | Destination::OpenSearch { .. } => ("search", json!({})),
+        Destination::Elasticsearch { index, .. } | Destination::OpenSearch { index, .. } => {
+            ("search", json!({"index": names::of_each(Some(index))}))
+        }
         Destination::Loki { .. } | Destination::Otlp { .. } => {
             let numbers = level::SEVERITY_NUMBERS.iter();
             let numbers: Map<_, _> = numbers
@@ -28,13 +31,19 @@ pub fn shape(destination: &Destination) -> Shape {
             index, source_type, ..
         } => (
             "splunk",
-            json!({"index": index.as_ref().map(|index| &index.beginning), "sourceType": source_type}),
+            json!({"index": index.as_ref().map(names::name), "sourceType": source_type}),
         ),
         Destination::Datadog { service, source, .. } => {
             ("datadog", json!({"service": service, "source": source}))
         }
         Destination::Syslog { .. } => ("syslog", json!({})),
-        Destination::CloudWatch(_) => ("line", json!({})),
+        Destination::CloudWatch(group) => (
+            "line",
+            json!({
+                "group": names::of_each(Some(&group.name)),
+                "stream": names::of_each(group.stream.as_ref()),
+            }),
+        ),
         Destination::BigQuery(_) => ("row", json!({})),
         Destination::Kafka { .. }
         | Destination::S3(_)

@@ -3,6 +3,8 @@
 require 'digest'
 require 'json'
 
+require_relative 'tributary_names'
+
 module Tributary
   # Makes standard records of lines. `labels` finds out what the API server knows of a pod.
   class Records
@@ -63,19 +65,29 @@ module Tributary
   module Shapes
     NAMES = %w[plain search otlp splunk datadog syslog line row].freeze
 
+    # The settings of an output, with names that can be filled.
+    def self.settings(data)
+      data.transform_values { |value| Name.read(value) }
+    end
+
+    def self.filled(name, record, time)
+      name.is_a?(Name) ? name.of(record, time) : name
+    end
+
     def self.plain(record, _time, _settings)
       record
     end
 
     # Dots in keys would make fields that are text in one record and an object in another. The same record always has the same id, so
     # that sending it again makes no second document.
-    def self.search(record, _time, _settings)
+    def self.search(record, time, settings)
       shaped = record.dup
       shaped['@timestamp'] = record['time']
       shaped['data'] = undotted(record['data']) if record['data']
       labels = record.dig('kubernetes', 'labels')
       shaped['kubernetes'] = record['kubernetes'].merge('labels' => undotted(labels)) if labels
-      { 'id' => Digest::SHA256.hexdigest(JSON.generate(record, max_nesting: 0))[0, 40], 'document' => shaped }
+      id = Digest::SHA256.hexdigest(JSON.generate(record, max_nesting: 0))[0, 40]
+      { 'index' => filled(settings['index'], record, time), 'id' => id, 'document' => shaped }
     end
 
     def self.undotted(value)
@@ -156,7 +168,7 @@ module Tributary
     def self.splunk(record, time, settings)
       event = { 'time' => format('%<seconds>d.%<nanoseconds>09d', seconds: time[0], nanoseconds: time[1]) }
       event['host'] = record['kubernetes']['host']
-      event['index'] = settings['index'] if settings['index']
+      event['index'] = filled(settings['index'], record, time) if settings['index']
       event['sourcetype'] = settings['sourceType'] if settings['sourceType']
       event['event'] = record
       event
@@ -197,15 +209,16 @@ module Tributary
     # CloudWatch takes no longer event, and Fluentd's plugin would drop the whole batch around it.
     LONGEST_LINE = (1 << 20) - 26
 
-    # The record as one text.
-    def self.line(record, _time, _settings)
+    # The record as one text, and where it goes.
+    def self.line(record, time, settings)
       text = JSON.generate(record, max_nesting: 0)
       if text.bytesize > LONGEST_LINE
         # Escaped, a byte is at most six.
         short = record['message'].to_s.byteslice(0, 128 << 10).scrub('')
         text = JSON.generate(record.reject { |key, _| key == 'data' }.merge('message' => "#{short}[cut]"), max_nesting: 0)
       end
-      { 'line' => text }
+      group, stream = settings.values_at('group', 'stream')
+      { 'line' => text, 'group' => filled(group, record, time), 'stream' => filled(stream, record, time) }.compact
     end
 
     def self.header(text, longest)

@@ -11,7 +11,7 @@ results = cases.map do |one|
   selection = Tributary::Conditions.new(pipeline['selection'])
   steps = Tributary::Steps.new(pipeline['steps'], Tributary::Levels.new(pipeline['levels']))
   outputs = pipeline['outputs'].map do |output|
-    [Tributary::Conditions.new(output['where']), Tributary::Shapes.method(output['shape']), output['settings']]
+    [Tributary::Conditions.new(output['where']), Tributary::Shapes.method(output['shape']), Tributary::Shapes.settings(output['settings'])]
   end
   one['records'].map do |record|
     # The scripts get bytes.

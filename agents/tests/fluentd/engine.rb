@@ -8,21 +8,23 @@ require_relative 'fluentd'
 
 # Takes what is emitted, but for the first times.
 class Label
-  attr_reader :got, :refused
+  attr_reader :got, :refused, :tags
 
   def initialize(full)
     @full = full
     @refused = 0
     @got = []
+    @tags = []
   end
 
-  def emit_stream(_tag, stream)
+  def emit_stream(tag, stream)
     if @full.positive?
       @full -= 1
       @refused += 1
       raise Fluent::Plugin::Buffer::BufferOverflowError
     end
     @got.concat(stream.events)
+    @tags.concat([tag] * stream.size)
   end
 end
 
@@ -49,5 +51,5 @@ answers = input['answers'].map do |answer|
 rescue Fluent::Plugin::HTTPOutput::RetryableResponse
   'again'
 end
-outputs = labels.transform_values { |label| { 'got' => label.got, 'refused' => label.refused } }
+outputs = labels.transform_values { |label| { 'got' => label.got, 'refused' => label.refused, 'tags' => label.tags } }
 puts JSON.generate('outputs' => outputs, 'bodies' => bodies, 'answers' => answers)
