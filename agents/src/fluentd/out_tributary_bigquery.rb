@@ -23,14 +23,14 @@ module Fluent
       desc 'Where the API is'
       config_param :api, :string, default: 'https://bigquery.googleapis.com'
       desc 'Where the metadata server is'
-      config_param :metadata, :string, default: 'http://metadata.google.internal'
+      config_param :metadata_server, :string, default: 'http://metadata.google.internal'
 
       # The least that is enough.
       SCOPE = 'https://www.googleapis.com/auth/bigquery.insertdata'
 
       def configure(conf)
         super
-        token = Tributary::GoogleToken.new(scope: SCOPE, key_file: @key_file, metadata: @metadata)
+        token = Tributary::GoogleToken.new(scope: SCOPE, key_file: @key_file, metadata: @metadata_server)
         @target = Tributary::BigQueryTable.new(api: @api, project: @project, dataset: @dataset, table: @table, token: token)
         @refusals = Tributary::Refusals.new(log)
         @rows = Tributary::Rows.new(@target, @refusals)

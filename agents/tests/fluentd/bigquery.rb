@@ -99,7 +99,7 @@ Dir.mktmpdir do |directory|
   end
   output = Fluent::Plugin::TributaryBigQueryOutput.new
   output.configure(
-    project: 'my-project', dataset: 'logs', table: 'apps', api: google.address, metadata: google.address, key_file: key_file
+    project: 'my-project', dataset: 'logs', table: 'apps', api: google.address, metadata_server: google.address, key_file: key_file
   )
   results = input['chunks'].map do |id, records|
     write(output, Chunk.new(id, records.map { |record| output.format('', 0, record) }.join.b))

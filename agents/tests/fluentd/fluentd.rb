@@ -46,7 +46,16 @@ module Fluent
       def self.helpers(*); end
       def self.desc(_text); end
       def self.defaults = @defaults ||= {}
-      def self.config_param(name, *, **options) = attr_accessor(name).tap { defaults[name] = options[:default] }
+
+      # A parameter is a method too, which must not hide one of these.
+      FLUENTD_OWN = %i[metadata write format process commit_write start stop shutdown close log label router system_config].freeze
+
+      def self.config_param(name, *, **options)
+        raise "Fluentd has a method #{name}" if FLUENTD_OWN.include?(name)
+
+        attr_accessor(name)
+        defaults[name] = options[:default]
+      end
 
       def configure(settings)
         self.class.defaults.merge(settings || {}).each { |name, value| instance_variable_set("@#{name}", value) }
