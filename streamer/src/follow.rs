@@ -22,17 +22,23 @@ const SETTLED: Duration = Duration::from_secs(30);
 /// How long to wait before writing again to an output that failed.
 const RETRY: Duration = Duration::from_millis(200);
 
-/// Follows until a signal says to stop, then reads every file to its end, for at most `grace`. Says its status when asked.
+/// Follows until a signal says to stop, then reads every file to its end, for at most `grace`. Says its status when asked. With
+/// `inotify`, the kernel tells when to look, where it does.
 ///
 /// # Errors
 /// When nobody reads the output any more.
 pub fn follow<W: Write + AsFd>(
     tailer: &mut Tailer<W>,
     signals: &mut Signals,
-    watcher: &mut Watcher,
+    inotify: bool,
     grace: Duration,
 ) -> Result<(), OutputError> {
-    follow_until_stopped(tailer, signals, watcher)?;
+    let now = Instant::now();
+    tailer.look(now);
+    tailer.round(now)?;
+    // After the first bytes, as the kernel may take its time.
+    let mut watcher = if inotify { Watcher::new() } else { Watcher::blind() };
+    follow_until_stopped(tailer, signals, &mut watcher)?;
     read_to_end(tailer, signals, grace)
 }
 

@@ -10,7 +10,6 @@ use tributary_streamer::signals::Signals;
 use tributary_streamer::stdout::Stdout;
 use tributary_streamer::tail::Tailer;
 use tributary_streamer::usage::HELP;
-use tributary_streamer::watch::Watcher;
 
 /// The command line could not be understood.
 const USAGE: u8 = 2;
@@ -55,12 +54,7 @@ fn run(options: &Options) -> ExitCode {
         }
     };
     let mut tailer = Tailer::new(options, stdout, reporter);
-    let mut watcher = if options.inotify {
-        Watcher::new()
-    } else {
-        Watcher::blind()
-    };
-    let ended = follow(&mut tailer, &mut signals, &mut watcher, options.grace);
+    let ended = follow(&mut tailer, &mut signals, options.inotify, options.grace);
     if options.status || tailer.has_losses_or_lag() {
         tailer.report_status();
     }

@@ -36,7 +36,7 @@ pub struct Watcher {
 
 impl Watcher {
     /// A watcher of nothing yet. Where only the last of the instances that a user has on a machine (`max_user_instances`) are to be
-    /// had, it never watches anything.
+    /// had, it never watches anything. Takes some milliseconds, in which the kernel does away with instances.
     pub fn new() -> Self {
         Self {
             inotify: instance().ok(),

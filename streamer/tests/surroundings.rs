@@ -203,6 +203,8 @@ fn few_instances() {
         command.args(["--user", "--map-root-user", "sh", "-c", &script]);
         let mut streamer = Streamer::launch(command.arg(program().get_program()).arg(&path));
         streamer.read();
+        // More than one are there while it finds out.
+        sleep(Duration::from_secs(1));
         let descriptors = std::fs::read_dir(format!("/proc/{}/fd", streamer.child.id())).unwrap();
         let mut names = descriptors.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok());
         let has_one = names.any(|name| name == Path::new("anon_inode:inotify"));
