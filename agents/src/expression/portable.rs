@@ -1,13 +1,15 @@
 //! Patterns in RE2's syntax, written so that Rust's `regex` reads the same.
 
-/// Escapes what RE2 takes literally and others do not: braces that repeat nothing, and brackets, `&` and `~` within
+/// Escapes what RE2 takes literally and others do not: braces that repeat nothing, and brackets, `&`, `~` and dashes within
 /// brackets; writes `\Q...\E` out, and classes such as `\d`, which RE2 takes for ASCII. The result means to RE2 what the pattern means.
 pub fn portable(pattern: &str) -> String {
     let mut written = String::with_capacity(pattern.len());
     let mut rest = pattern;
     while let Some(c) = rest.chars().next() {
         let taken = match c {
-            '\\' => ascii_class(rest, &mut written, false).unwrap_or_else(|| escape(rest, &mut written)),
+            '\\' => ascii_class(rest, &mut written, false)
+                .or_else(|| quoted(rest, &mut written))
+                .unwrap_or_else(|| escape(rest, &mut written)),
             '[' => class(rest, &mut written),
             '{' if repetition(rest).is_none() => {
                 written.push_str("\\{");
@@ -30,13 +32,16 @@ fn copy(text: &str, length: usize, written: &mut String) -> usize {
 fn repetition(text: &str) -> Option<usize> {
     let end = text.find('}')?;
     let (least, most) = text[1..end].split_once(',').unwrap_or((&text[1..end], ""));
-    let digits = |number: &str| number.bytes().all(|byte| byte.is_ascii_digit());
+    // To RE2, a number with a zero before it is none.
+    let digits = |number: &str| {
+        number.bytes().all(|byte| byte.is_ascii_digit()) && (number.len() < 2 || !number.starts_with('0'))
+    };
     (!least.is_empty() && digits(least) && digits(most)).then_some(end + 1)
 }
 
 /// Writes the class or assertion of ASCII at the start, if there is one, and returns its length. `within` brackets, or on its own.
 fn ascii_class(text: &str, written: &mut String, within: bool) -> Option<usize> {
-    let (negated, ranges) = match text.as_bytes().get(1)? {
+    let (negated, ranges) = match text.strip_prefix('\\')?.as_bytes().first()? {
         b'd' => (false, "0-9"),
         b'D' => (true, "0-9"),
         b'w' => (false, "0-9A-Za-z_"),
@@ -49,27 +54,28 @@ fn ascii_class(text: &str, written: &mut String, within: bool) -> Option<usize> 
         }
         _ => return None,
     };
-    let class = match (negated, within) {
-        (false, true) => ranges.to_owned(),
-        (true, true) => format!("[^{ranges}]"),
-        // Without regard to case, letters of other alphabets would belong to them.
-        (false, false) => format!("(?-i:[{ranges}])"),
-        (true, false) => format!("(?-i:[^{ranges}])"),
-    };
-    written.push_str(&class);
+    match (negated, within) {
+        (false, true) => written.push_str(ranges),
+        (false, false) => written.extend(["[", ranges, "]"]),
+        (true, _) => written.extend(["[^", ranges, "]"]),
+    }
     Some(2)
+}
+
+/// Writes what stands between `\Q` at the start and `\E`, if it does, and returns the length of all. Within brackets RE2 knows no
+/// quotes.
+fn quoted(text: &str, written: &mut String) -> Option<usize> {
+    let quoted = text.strip_prefix("\\Q")?;
+    let (literal, end) = match quoted.find("\\E") {
+        Some(end) => (&quoted[..end], end + 2),
+        None => (quoted, quoted.len()),
+    };
+    written.push_str(&regex_syntax::escape(literal));
+    Some(end + 2)
 }
 
 /// Writes the escape at the start, and returns its length.
 fn escape(text: &str, written: &mut String) -> usize {
-    if let Some(quoted) = text.strip_prefix("\\Q") {
-        let (literal, end) = match quoted.find("\\E") {
-            Some(end) => (&quoted[..end], end + 2),
-            None => (quoted, quoted.len()),
-        };
-        written.push_str(&regex_syntax::escape(literal));
-        return end + 2;
-    }
     let name = text.chars().nth(1);
     let length = match (name, text.find('}')) {
         (Some('p' | 'P' | 'x'), Some(end)) if text[2..].starts_with('{') => end + 1,
@@ -82,20 +88,49 @@ fn escape(text: &str, written: &mut String) -> usize {
 fn class(text: &str, written: &mut String) -> usize {
     let start = if text.starts_with("[^") { 2 } else { 1 };
     let mut at = copy(text, start, written);
-    while let Some(c) = text[at..].chars().next() {
+    while !text[at..].is_empty() {
         let rest = &text[at..];
-        at += match c {
-            ']' if at > start => return at + copy(rest, 1, written),
-            '\\' => ascii_class(rest, written, true).unwrap_or_else(|| escape(rest, written)),
-            '[' if rest.starts_with("[:") => copy(rest, rest.find(":]").map_or(1, |end| end + 2), written),
-            '[' | '&' | '~' | ']' => {
-                written.push('\\');
-                copy(rest, 1, written)
-            }
-            _ => copy(rest, c.len_utf8(), written),
-        };
+        if rest.starts_with(']') && at > start {
+            return at + copy(rest, 1, written);
+        }
+        at += named_class(rest, written)
+            .or_else(|| ascii_class(rest, written, true))
+            .unwrap_or_else(|| range(rest, written));
     }
     at
+}
+
+/// Writes the class such as `[:alpha:]` at the start, if there is one, and returns its length.
+fn named_class(text: &str, written: &mut String) -> Option<usize> {
+    let end = text.strip_prefix("[:")?.find(":]")?;
+    Some(copy(text, end + 4, written))
+}
+
+/// Writes the character at the start, or the range of characters, and returns its length.
+fn range(text: &str, written: &mut String) -> usize {
+    let first = character(text, written);
+    let rest = &text[first..];
+    match rest.strip_prefix('-') {
+        Some(last) if !last.is_empty() && !last.starts_with(']') => {
+            written.push('-');
+            first + 1 + character(last, written)
+        }
+        _ => first,
+    }
+}
+
+/// Writes the one character or escape at the start within brackets, and returns its length.
+fn character(text: &str, written: &mut String) -> usize {
+    match text.chars().next() {
+        Some('\\') => escape(text, written),
+        Some(c) => {
+            if matches!(c, '[' | ']' | '&' | '~' | '-') {
+                written.push('\\');
+            }
+            copy(text, c.len_utf8(), written)
+        }
+        None => 0,
+    }
 }
 
 #[cfg(test)]
@@ -110,12 +145,11 @@ mod tests {
             (r"\{a\}\p{Greek}\x{41}\\{", r"\{a\}\p{Greek}\x{41}\\\{"),
             (r"[[a&&~]{[]]", r"[\[a\&\&\~]\{[\]]"),
             (r"[^]a][[:alpha:]\]{]", r"[^\]a][[:alpha:]\]{]"),
+            (r"[--a-][+--[:]", r"[\--a\-][+-\-\[:]"),
+            (r"a{02}b{1,00}", r"a\{02}b\{1,00}"),
             (r"\Qa.b{\Ec", r"a\.b\{c"),
             ("é{é", "é\\{é"),
-            (
-                r"\d\W\\d[\s\D]",
-                r"(?-i:[0-9])(?-i:[^0-9A-Za-z_])\\d[\t\n\f\r [^0-9]]",
-            ),
+            (r"\d\W\\d[\s\D]", r"[0-9][^0-9A-Za-z_]\\d[\t\n\f\r [^0-9]]"),
             (r"\bx", r"(?-u:\b)x"),
         ];
         for (pattern, expected) in cases {

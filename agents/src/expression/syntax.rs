@@ -1,19 +1,54 @@
 //! What Rust's `regex` reads and RE2 does not.
 
 use regex_syntax::ast::{
-    self, AssertionKind, Ast, ClassSetItem, ClassUnicode, ClassUnicodeKind, Flag, Flags, FlagsItemKind,
-    GroupKind, HexLiteralKind, Literal, LiteralKind, RepetitionKind, RepetitionRange, Visitor,
+    self, AssertionKind, Ast, CaptureName, ClassSetItem, ClassUnicode, ClassUnicodeKind, Flag, Flags,
+    FlagsItemKind, Group, GroupKind, HexLiteralKind, Literal, LiteralKind, Repetition, RepetitionKind,
+    RepetitionRange, Visitor,
 };
 
-/// The most that RE2 repeats.
+use super::classes;
+
+/// How often RE2 repeats anything at the most, by all the repetitions around it together.
 const MOST: u32 = 1000;
 
 /// Refuses what RE2 does not read. The error continues a sentence that begins with the expression.
 pub fn check(ast: &Ast) -> Result<(), &'static str> {
-    ast::visit(ast, Check)
+    ast::visit(ast, Check::default())
 }
 
-struct Check;
+#[derive(Default)]
+struct Check {
+    /// For each repetition that is being read, the inner ones last: how often what it holds may be repeated yet.
+    left: Vec<u32>,
+}
+
+impl Check {
+    fn enter(&mut self, repetition: &Repetition) -> Result<(), &'static str> {
+        if matches!(*repetition.ast, Ast::Repetition(_)) {
+            return Err("repeats a repetition; write the inner one in (?:...)");
+        }
+        let around = self.left.last().copied().unwrap_or(MOST);
+        let times = times(&repetition.op.kind);
+        if times > around {
+            return Err("repeats more than 1000 times, by repetitions within each other counted together");
+        }
+        self.left.push(match times {
+            // What is not there is not repeated.
+            0 => MOST,
+            times => around / times,
+        });
+        Ok(())
+    }
+}
+
+/// How often something is written out at the least, as RE2 counts. 1 where that does not count; 0 where it is left out.
+fn times(kind: &RepetitionKind) -> u32 {
+    match kind {
+        RepetitionKind::Range(RepetitionRange::Exactly(most) | RepetitionRange::Bounded(_, most)) => *most,
+        RepetitionKind::Range(RepetitionRange::AtLeast(least)) => (*least).max(1),
+        RepetitionKind::ZeroOrOne | RepetitionKind::ZeroOrMore | RepetitionKind::OneOrMore => 1,
+    }
+}
 
 impl Visitor for Check {
     type Output = ();
@@ -26,12 +61,7 @@ impl Visitor for Check {
     fn visit_pre(&mut self, ast: &Ast) -> Result<(), Self::Err> {
         match ast {
             Ast::Flags(flags) => check_flags(&flags.flags),
-            Ast::Group(group) => match &group.kind {
-                // `portable` writes `(?-u:\b)`, which is what RE2 means by `\b`.
-                GroupKind::NonCapturing(_) if matches!(*group.ast, Ast::Assertion(_)) => Ok(()),
-                GroupKind::NonCapturing(flags) => check_flags(flags),
-                GroupKind::CaptureIndex(_) | GroupKind::CaptureName { .. } => Ok(()),
-            },
+            Ast::Group(group) => check_group(group),
             Ast::Literal(literal) => check_literal(literal),
             Ast::ClassUnicode(class) => check_class(class),
             Ast::Assertion(assertion) => match assertion.kind {
@@ -50,17 +80,7 @@ impl Visitor for Check {
                     Err(r"has an assertion other than ^, $, \A, \z and \b")
                 }
             },
-            Ast::Repetition(repetition) => match &repetition.op.kind {
-                RepetitionKind::Range(
-                    RepetitionRange::Exactly(most)
-                    | RepetitionRange::AtLeast(most)
-                    | RepetitionRange::Bounded(_, most),
-                ) if *most > MOST => Err("repeats more than 1000 times"),
-                RepetitionKind::Range(_)
-                | RepetitionKind::ZeroOrOne
-                | RepetitionKind::ZeroOrMore
-                | RepetitionKind::OneOrMore => Ok(()),
-            },
+            Ast::Repetition(repetition) => self.enter(repetition),
             Ast::Empty(_)
             | Ast::Dot(_)
             | Ast::ClassPerl(_)
@@ -70,6 +90,13 @@ impl Visitor for Check {
         }
     }
 
+    fn visit_post(&mut self, ast: &Ast) -> Result<(), Self::Err> {
+        if let Ast::Repetition(_) = ast {
+            self.left.pop();
+        }
+        Ok(())
+    }
+
     fn visit_class_set_item_pre(&mut self, item: &ClassSetItem) -> Result<(), Self::Err> {
         match item {
             ClassSetItem::Literal(literal) => check_literal(literal),
@@ -77,6 +104,10 @@ impl Visitor for Check {
                 check_literal(&range.start).and_then(|()| check_literal(&range.end))
             }
             ClassSetItem::Unicode(class) => check_class(class),
+            // `portable` writes `[^0-9]` for a `\D` in brackets, and no other brackets in brackets.
+            ClassSetItem::Bracketed(class) if !class.negated => {
+                Err("has a class in brackets that RE2 does not know; it knows those such as [[:alpha:]]")
+            }
             ClassSetItem::Empty(_)
             | ClassSetItem::Ascii(_)
             | ClassSetItem::Perl(_)
@@ -84,9 +115,28 @@ impl Visitor for Check {
             | ClassSetItem::Union(_) => Ok(()),
         }
     }
+}
 
-    fn visit_class_set_binary_op_pre(&mut self, _: &ast::ClassSetBinaryOp) -> Result<(), Self::Err> {
-        Err("takes classes from each other")
+fn check_group(group: &Group) -> Result<(), &'static str> {
+    match &group.kind {
+        // `portable` writes `(?-u:\b)`, which is what RE2 means by `\b`.
+        GroupKind::NonCapturing(_) if is_word_boundary(&group.ast) => Ok(()),
+        GroupKind::NonCapturing(flags) => check_flags(flags),
+        GroupKind::CaptureName { name, .. } => check_name(name),
+        GroupKind::CaptureIndex(_) => Ok(()),
+    }
+}
+
+fn is_word_boundary(ast: &Ast) -> bool {
+    matches!(ast, Ast::Assertion(assertion) if assertion.kind == AssertionKind::WordBoundary)
+}
+
+fn check_name(name: &CaptureName) -> Result<(), &'static str> {
+    let known = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if name.name.chars().all(known) {
+        Ok(())
+    } else {
+        Err("has a group whose name is not of letters, digits and underscores")
     }
 }
 
@@ -124,15 +174,13 @@ fn check_literal(literal: &Literal) -> Result<(), &'static str> {
 /// General categories such as `\pL` and `\p{Lu}`, and scripts such as `\p{Greek}`.
 fn check_class(class: &ClassUnicode) -> Result<(), &'static str> {
     let known = match &class.kind {
-        ClassUnicodeKind::OneLetter(_) => true,
-        ClassUnicodeKind::Named(name) => {
-            name.starts_with(|c: char| c.is_ascii_uppercase()) && !name.contains([' ', '-'])
-        }
+        ClassUnicodeKind::OneLetter(letter) => classes::is_known(letter.encode_utf8(&mut [0; 4])),
+        ClassUnicodeKind::Named(name) => classes::is_known(name),
         ClassUnicodeKind::NamedValue { .. } => false,
     };
     if known {
         Ok(())
     } else {
-        Err(r"has a class other than \p{CATEGORY} and \p{Script}")
+        Err(r"has a class other than \p{CATEGORY} and \p{Script}, such as \p{Lu} and \p{Greek}")
     }
 }

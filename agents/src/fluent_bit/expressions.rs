@@ -50,7 +50,7 @@ impl Expressions {
             Direction::Reverse => "reverse",
         };
         if let Entry::Vacant(vacant) = self.programs.entry((kind, number)) {
-            let cells = program::program(&expression.hir(), direction);
+            let cells = program::program(expression.hir(), direction);
             vacant.insert(cells.ok_or_else(|| too_large(place, expression))?);
         }
         Ok(number.to_string())
