@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use serde_json::{Value, json};
-use tributary_agents::{CompileError, compile};
+use tributary_agents::{CompileError, compile, render};
 use tributary_crds::{LoggingPolicySpec, Reason};
 
 fn error(spec: Value) -> CompileError {
@@ -302,6 +302,33 @@ fn conditions_that_mean_nothing_are_refused() {
             ),
         ],
     );
+}
+
+#[test]
+fn an_expression_that_is_too_large_for_an_engine_is_named() {
+    let large = r"\pL{20}";
+    let rendered = |processors: Value, conditions: Value, engine: &str| {
+        let output = json!({"name": "a", "stdout": {}, "where": conditions});
+        let spec = json!({"nodeAgent": {"engine": engine}, "processors": processors, "outputs": [output]});
+        compile("test", &serde_json::from_value(spec).unwrap()).and_then(|pipeline| render(&pipeline))
+    };
+    let parse = json!([{"parse": {"format": "Regex", "pattern": format!("(?P<a>{large})")}}]);
+    let redact = json!([{"drop": {}, "where": [{"field": "message", "exists": true}]}, {"redact": {"pattern": large}}]);
+    let one = json!([{"field": "message", "notMatches": large}]);
+    let any =
+        json!([{"anyOf": [{"field": "stream", "in": ["stderr"]}, {"field": "message", "matches": large}]}]);
+    for (processors, conditions, field) in [
+        (parse, json!([]), "spec.processors[0].parse.pattern is "),
+        (redact, json!([]), "spec.processors[1].redact.pattern is "),
+        (json!([]), one, "spec.outputs[0].where[0].notMatches is "),
+        (json!([]), any, "spec.outputs[0].where[0].anyOf[1].matches is "),
+    ] {
+        let refused = rendered(processors.clone(), conditions.clone(), "FluentBit").unwrap_err();
+        let message = refused.to_string();
+        assert!(message.starts_with(field), "{message}");
+        assert!(message.contains("engine: OpenTelemetryCollector"), "{message}");
+        assert!(rendered(processors, conditions, "OpenTelemetryCollector").is_ok());
+    }
 }
 
 #[test]

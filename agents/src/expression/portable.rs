@@ -108,7 +108,10 @@ fn named_class(text: &str, written: &mut String) -> Option<usize> {
 
 /// Writes the character at the start, or the range of characters, and returns its length.
 fn range(text: &str, written: &mut String) -> usize {
-    let first = character(text, written);
+    let first = match text.strip_prefix("-]") {
+        Some(_) => copy(text, 1, written),
+        None => character(text, written),
+    };
     let rest = &text[first..];
     match rest.strip_prefix('-') {
         Some(last) if !last.is_empty() && !last.starts_with(']') => {
@@ -145,7 +148,8 @@ mod tests {
             (r"\{a\}\p{Greek}\x{41}\\{", r"\{a\}\p{Greek}\x{41}\\\{"),
             (r"[[a&&~]{[]]", r"[\[a\&\&\~]\{[\]]"),
             (r"[^]a][[:alpha:]\]{]", r"[^\]a][[:alpha:]\]{]"),
-            (r"[--a-][+--[:]", r"[\--a\-][+-\-\[:]"),
+            (r"[--a-][+--[:]", r"[\--a-][+-\-\[:]"),
+            (r"[\w-a][a-c-e]", r"[0-9A-Za-z_\-a][a-c\-e]"),
             (r"a{02}b{1,00}", r"a\{02}b\{1,00}"),
             (r"\Qa.b{\Ec", r"a\.b\{c"),
             ("é{é", "é\\{é"),

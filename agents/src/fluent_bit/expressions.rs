@@ -17,7 +17,7 @@ pub struct Expressions {
 }
 
 impl Expressions {
-    /// The number of an expression whose matches are looked for. `place` is the path of what holds it, for messages.
+    /// The number of an expression whose matches are looked for. `place` is its path, for messages.
     pub fn found(&mut self, place: &str, expression: &Expression) -> Result<String, CompileError> {
         self.with(place, expression, Direction::Forward)
     }
@@ -61,7 +61,7 @@ fn too_large(place: &str, expression: &Expression) -> CompileError {
     CompileError::field(
         place,
         format!(
-            "has {:?}, whose program for engine FluentBit would be larger than {} KiB",
+            "is {:?}, whose program for engine FluentBit would be larger than {} KiB",
             expression.re2(),
             program::LONGEST_LINE >> 10
         ),

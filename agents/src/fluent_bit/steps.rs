@@ -40,8 +40,12 @@ fn add_clauses(
 ) -> Result<(), CompileError> {
     for (at, clause) in clauses.iter().enumerate() {
         let place = format!("{place}.where[{at}]");
-        for predicate in &clause.any_of {
-            add_test(lines, expressions, &place, set, at, predicate)?;
+        let place_of = |test: usize| match clause.any_of.len() {
+            1 => place.clone(),
+            _ => format!("{place}.anyOf[{test}]"),
+        };
+        for (test, predicate) in clause.any_of.iter().enumerate() {
+            add_test(lines, expressions, &place_of(test), set, at, predicate)?;
         }
     }
     Ok(())
@@ -59,8 +63,14 @@ fn add_test(
     let (test, values) = match &predicate.test {
         Test::In(values) => ("in", texts(values)),
         Test::NotIn(values) => ("not-in", texts(values)),
-        Test::Matches(expression) => ("matches", vec![expressions.found(place, expression)?]),
-        Test::NotMatches(expression) => ("not-matches", vec![expressions.found(place, expression)?]),
+        Test::Matches(expression) => {
+            let place = format!("{place}.matches");
+            ("matches", vec![expressions.found(&place, expression)?])
+        }
+        Test::NotMatches(expression) => {
+            let place = format!("{place}.notMatches");
+            ("not-matches", vec![expressions.found(&place, expression)?])
+        }
         Test::Exists(true) => ("exists", Vec::new()),
         Test::Exists(false) => ("absent", Vec::new()),
     };
@@ -101,7 +111,7 @@ fn action(expressions: &mut Expressions, place: &str, action: &Action) -> Result
             expressions: all,
             replacement,
         } => {
-            let place = format!("{place}.redact");
+            let place = format!("{place}.redact.pattern");
             let mut cells = vec![path(field), text(replacement)];
             for expression in all {
                 cells.push(expressions.replaced(&place, expression)?);
