@@ -74,30 +74,41 @@ impl Document {
     }
 }
 
-/// Checks that standard input is to be read once at most.
-pub fn check_stdin<'f>(files: impl IntoIterator<Item = &'f String>) -> Result<(), Error> {
-    let times = files.into_iter().filter(|file| *file == STDIN).count();
-    if times > 1 { Err(Error::StdinTwice) } else { Ok(()) }
-}
-
-/// Reads the objects of these files, in their order.
-pub fn read(files: &[String], stdin: &mut dyn Read) -> Result<Vec<Document>, Error> {
-    let mut documents = Vec::new();
-    for file in files {
-        let (name, text) = if file == STDIN {
-            ("stdin", io::read_to_string(&mut *stdin))
-        } else {
-            (file.as_str(), fs::read_to_string(file))
-        };
-        let text = text.map_err(|source| Error::Read {
-            file: name.to_owned(),
-            source,
-        })?;
-        for document in parse(name, &text)? {
-            unfold(document, &mut documents)?;
+/// Reads the objects of lists of files, in their order.
+///
+/// # Errors
+/// When standard input is named more than once in all of them, and for a file that cannot be read.
+pub fn read<const LISTS: usize>(
+    lists: [&[String]; LISTS],
+    stdin: &mut dyn Read,
+) -> Result<[Vec<Document>; LISTS], Error> {
+    let files = lists.iter().copied().flatten();
+    if files.filter(|file| *file == STDIN).count() > 1 {
+        return Err(Error::StdinTwice);
+    }
+    let mut documents = lists.map(|_| Vec::new());
+    for (files, documents) in lists.into_iter().zip(&mut documents) {
+        for file in files {
+            read_file(file, stdin, documents)?;
         }
     }
     Ok(documents)
+}
+
+fn read_file(file: &str, stdin: &mut dyn Read, documents: &mut Vec<Document>) -> Result<(), Error> {
+    let (name, text) = if file == STDIN {
+        ("stdin", io::read_to_string(stdin))
+    } else {
+        (file, fs::read_to_string(file))
+    };
+    let text = text.map_err(|source| Error::Read {
+        file: name.to_owned(),
+        source,
+    })?;
+    for document in parse(name, &text)? {
+        unfold(document, documents)?;
+    }
+    Ok(())
 }
 
 fn parse(file: &str, text: &str) -> Result<Vec<Document>, Error> {

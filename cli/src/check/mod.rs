@@ -80,8 +80,7 @@ pub fn run(
     stdout: &mut dyn Write,
     stderr: &mut dyn Write,
 ) -> Result<u8, Error> {
-    documents::check_stdin(&options.files)?;
-    let documents = documents::read(&options.files, stdin)?;
+    let [documents] = documents::read([&options.files], stdin)?;
     let policies = policies::among(&documents);
     if policies.is_empty() {
         return Err(Error::NoPolicies(Files(options.files.clone())));

@@ -84,9 +84,7 @@ pub fn run(
     if !is_image(&options.streamer_image) {
         return Err(Error::Image(options.streamer_image.clone()));
     }
-    documents::check_stdin(options.files.iter().chain(&options.policies))?;
-    let given = documents::read(&options.files, stdin)?;
-    let cluster_only = documents::read(&options.policies, stdin)?;
+    let [given, cluster_only] = documents::read([&options.files, &options.policies], stdin)?;
     candidates::check_absent(&cluster_only)?;
     let namespace = options.namespace.as_deref();
     let candidates = candidates::find(&given, namespace)?;

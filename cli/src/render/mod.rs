@@ -64,8 +64,7 @@ pub fn run(
     if !is_image(&options.streamer_image) {
         return Err(Error::Image(options.streamer_image.clone()));
     }
-    documents::check_stdin(&options.files)?;
-    let documents = documents::read(&options.files, stdin)?;
+    let [documents] = documents::read([&options.files], stdin)?;
     let given = policies::read_each(policies::among(&documents))?;
     if given.is_empty() {
         return Err(Error::NoPolicies(Files(options.files.clone())));
