@@ -30,7 +30,7 @@ pub const DELETED_QUIET: Duration = Duration::from_secs(5);
 pub const RENAMED_QUIET: Duration = Duration::from_secs(60);
 /// Rotated files that are kept open at most while the output takes nothing: some 300 bytes of memory each, a descriptor, and the
 /// disk of those that were deleted.
-const MOST_ROTATED: usize = 1000;
+const MOST_ROTATED: usize = 250;
 
 /// One of the paths and globs that were given.
 pub(crate) struct Source {

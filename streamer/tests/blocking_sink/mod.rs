@@ -1,5 +1,8 @@
 //! Where a tailer in the test's own process prints to, when its reader is slow.
 
+// Each test takes what it needs.
+#![allow(dead_code)]
+
 use std::cell::{Ref, RefCell};
 use std::io::{self, Write};
 use std::rc::Rc;
