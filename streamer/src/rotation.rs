@@ -263,21 +263,7 @@ impl<W: Write> Tailer<W> {
         generation.retired = Some(now);
         generation.copy_of = copy_of;
         let found = &mut self.lineages[lineage];
-        // Open files only: the number of one that was closed may be that of another file by now.
-        let after = found
-            .generations
-            .iter()
-            .rposition(|known| known.file.is_some() && older.contains(&known.key))
-            .map_or(0, |at| at + 1);
-        let is_newer = |known: &Generation| {
-            (known.file.is_some() && newer.contains(&known.key))
-                || Some(known.key) == found.current
-                || truncated.is_some_and(|truncated| truncated.now_is == known.id)
-        };
-        let place = found.generations[after..]
-            .iter()
-            .position(is_newer)
-            .map_or(found.generations.len(), |at| after + at);
+        let place = place_between(found, older, newer, truncated);
         found.generations.insert(place, generation);
         self.save(lineage, place, now);
         original.is_some()
@@ -387,6 +373,31 @@ impl<W: Write> Tailer<W> {
             }
         }
     }
+}
+
+/// Where a generation belongs that is newer than the files with the keys `older`, and older than those with the keys `newer`, the
+/// current one, and what a truncated file holds now.
+fn place_between(
+    lineage: &Lineage,
+    older: &[FileKey],
+    newer: &[FileKey],
+    truncated: Option<Truncated>,
+) -> usize {
+    let generations = &lineage.generations;
+    // Open files only: the number of one that was closed may be that of another file by now.
+    let after = generations
+        .iter()
+        .rposition(|known| known.file.is_some() && older.contains(&known.key))
+        .map_or(0, |at| at + 1);
+    let is_newer = |known: &Generation| {
+        (known.file.is_some() && newer.contains(&known.key))
+            || Some(known.key) == lineage.current
+            || truncated.is_some_and(|truncated| truncated.now_is == known.id)
+    };
+    generations[after..]
+        .iter()
+        .position(is_newer)
+        .map_or(generations.len(), |at| after + at)
 }
 
 /// Whether the start and the end of `copy` are what the open file of `original` has in their places.
