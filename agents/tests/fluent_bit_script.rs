@@ -139,11 +139,86 @@ fn outputs_get_the_shape_that_they_ask_for() {
                 "severity_text": "warn",
                 "severity_number": "13",
                 "data_a_b_c": "1",
-                "data_a_list": "[1,null]",
+                "data_a_list_0": "1",
                 "data_ok": "true",
             },
         })
     );
+}
+
+#[test]
+fn loki_gets_a_long_line_in_pieces_that_it_takes() {
+    let script = plain();
+    let message = format!("{}é{}", "x".repeat(256 * 1024 - 1), "y".repeat(10));
+    let record = standard(&script, &message, &web()).unwrap();
+    let loki = script.call("loki", TAG, TIME, &record).unwrap();
+    let lines: Vec<&str> = loki
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["message"].as_str().unwrap())
+        .collect();
+    assert_eq!(lines.concat(), message);
+    assert_eq!(
+        lines.iter().map(|line| line.len()).collect::<Vec<_>>(),
+        [256 * 1024 - 1, 12]
+    );
+    assert_eq!(loki[0]["metadata"], loki[1]["metadata"]);
+}
+
+#[test]
+fn the_runtimes_time_is_exact() {
+    let mut raw = found("hello", &web());
+    raw["time"] = json!("2026-11-22T11:00:00.000000043+01:00");
+    let record = plain().call("standard", TAG, TIME, &raw).unwrap();
+    assert_eq!(record["time"], "2026-11-22T10:00:00.000000043Z");
+}
+
+#[test]
+fn labels_are_remembered_while_the_api_server_is_away() {
+    let script = script(
+        &json!({"podSelector": {"matchLabels": {"tier": "web"}}}),
+        &json!([]),
+        &json!([]),
+    );
+    let labels = BTreeMap::from([("tier".to_owned(), "web".to_owned())]);
+    let mut unknown = found("second", &labels);
+    unknown.as_object_mut().unwrap().remove("kubernetes");
+    let asked = |raw: &Value| script.call("standard", TAG, TIME, raw);
+    assert_eq!(asked(&unknown), None);
+    assert!(asked(&found("first", &labels)).is_some());
+    assert_eq!(asked(&unknown).unwrap()["kubernetes"]["labels"], json!(labels));
+    let other = TAG.replace("0a0b0c0d", "1a1b1c1d");
+    assert_eq!(script.call("standard", &other, TIME, &unknown), None);
+}
+
+/// What is no UTF-8, byte by byte: beginnings and ends alone, longer than needed, halves of UTF-16, beyond the last character.
+#[test]
+fn bytes_that_are_no_text_are_replaced() {
+    let script = plain();
+    for (bytes, expected) in [
+        (r"a\255b", "a\u{fffd}b"),
+        (r"a\195", "a\u{fffd}"),
+        (r"\128", "\u{fffd}"),
+        (r"\192\175", "\u{fffd}\u{fffd}"),
+        (r"\224\128\175", "\u{fffd}\u{fffd}\u{fffd}"),
+        (r"\237\160\128", "\u{fffd}\u{fffd}\u{fffd}"),
+        (r"\244\144\128\128", "\u{fffd}\u{fffd}\u{fffd}\u{fffd}"),
+        (r"\230\188x", "\u{fffd}\u{fffd}x"),
+    ] {
+        script.exec(&format!(
+            "local _, _, made = standard('{TAG}', {{sec = 0, nsec = 0}}, {{log = '{bytes}', stream = 'stdout'}}) \
+             assert(made.message == '{expected}', made.message)"
+        ));
+    }
+}
+
+proptest! {
+    #[test]
+    fn text_stays_as_it_is(text in any::<String>()) {
+        let record = standard(&plain(), &text, &web()).unwrap();
+        prop_assert_eq!(record["message"].as_str().unwrap(), text.strip_suffix('\n').unwrap_or(&text));
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! A part of the machine to ourselves: its own network with nothing but a loopback, its own processes, and its own layer over `/etc`,
-//! `/run` and `/var`, so that agents find everything at the paths of their containers and nothing of the machine is touched.
+//! `/run` and `/var`, so that agents find everything at the paths and names of their containers and nothing of the machine is touched.
 
 use std::ffi::OsString;
 use std::process::Command;
@@ -18,6 +18,7 @@ for directory in etc run var; do
     mkdir -p "$1/$directory/upper" "$1/$directory/work"
     mount -t overlay tributary -o "lowerdir=/$directory,upperdir=$1/$directory/upper,workdir=$1/$directory/work" "/$directory"
 done
+echo 127.0.0.1 kubernetes.default.svc >> /etc/hosts
 shift
 exec "$@"
 "#;

@@ -13,6 +13,8 @@ pub const DATA: &str = "pipeline.tsv";
 pub const SCRIPT_TEXT: &str = concat!(
     include_str!("script/data.lua"),
     "\n",
+    include_str!("script/encoding.lua"),
+    "\n",
     include_str!("script/json.lua"),
     "\n",
     include_str!("script/logfmt.lua"),

@@ -3,6 +3,7 @@
 mod data;
 mod expressions;
 mod outputs;
+mod pieces;
 mod program;
 mod record;
 mod sidecar;
@@ -102,6 +103,7 @@ fn document(pipeline: &Pipeline, outputs: &[Value]) -> Value {
     json!({
         "service": service,
         "parsers": record::parsers(),
+        "multiline_parsers": pieces::parsers(),
         "pipeline": {
             "inputs": sources::inputs(&pipeline.sources, blocks(pipeline)),
             "filters": record::filters(pipeline),
@@ -114,14 +116,15 @@ fn document(pipeline: &Pipeline, outputs: &[Value]) -> Value {
 fn service(memory_limit: u64) -> Value {
     json!({
         "flush": "1",
-        // Less than the 30 seconds that Kubernetes gives a pod to end.
-        "grace": "25",
+        // Seconds in which it reads nothing, and waits for destinations. What they have not taken then is in files.
+        "grace": "3",
         "log_level": "info",
         "scheduler.base": "1",
         "scheduler.cap": "30",
         "storage.path": format!("{STATE_DIRECTORY}/chunks"),
         "storage.sync": "normal",
-        "storage.checksum": "on",
+        // With checksums, what was being written at a kill would be thrown away at the start.
+        "storage.checksum": "off",
         "storage.max_chunks_up": chunks_up(memory_limit),
         "storage.backlog.mem_limit": "16M",
         "storage.delete_irrecoverable_chunks": "on",

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::data::SCRIPT;
+use super::pieces;
 use crate::config::CONFIG_DIRECTORY;
 use crate::pipeline::Pipeline;
 
@@ -11,13 +12,16 @@ const TAG_PARSER: &str = "pod-of-tag";
 /// A tag is this and the path of the log below `/var/log/pods`, with dots for slashes.
 const TAG_PREFIX: &str = "kube.var.log.pods.";
 
-/// Parsers that the filters name.
+/// Parsers that inputs and filters name.
 pub fn parsers() -> Value {
-    json!([{
-        "name": TAG_PARSER,
-        "format": "regex",
-        "regex": "^(?<namespace_name>[^_]+)_(?<pod_name>[^_]+)_(?<pod_uid>[^_.]+)\\.(?<container_name>[^.]+)\\.",
-    }])
+    json!([
+        {
+            "name": TAG_PARSER,
+            "format": "regex",
+            "regex": "^(?<namespace_name>[^_]+)_(?<pod_name>[^_]+)_(?<pod_uid>[^_.]+)\\.(?<container_name>[^.]+)\\.",
+        },
+        pieces::cri_line(),
+    ])
 }
 
 /// The filters that records pass, in this order.
@@ -34,6 +38,14 @@ pub fn filters(pipeline: &Pipeline) -> Vec<Value> {
             "match": "kube.*",
             "kube_tag_prefix": TAG_PREFIX,
             "regex_parser": TAG_PARSER,
+            // By its name: the program reads no address of IPv6 in a URL.
+            "kube_url": "https://kubernetes.default.svc:${KUBERNETES_SERVICE_PORT}",
+            // Off by default, which would send the token to whatever the cluster's authority has signed.
+            "tls.verify_hostname": "on",
+            // Reading waits until the name is known. After half a minute by default, three minutes at most, and then records have no
+            // labels.
+            "dns_wait_time": "1s",
+            "dns_retries": "240",
             "labels": "on",
             "annotations": "off",
             "namespace_labels": namespace_labels,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tributary_crds::names::{AGENTS_NAMESPACE, SYSTEM_NAMESPACE};
 
-use super::tail;
+use super::{pieces, tail};
 use crate::config::{FILES_DIRECTORY, POD_LOGS_DIRECTORY, STATE_DIRECTORY};
 use crate::pipeline::Sources;
 
@@ -36,8 +36,7 @@ fn containers(pause: bool) -> Value {
     input["path"] = json!(path);
     input["exclude_path"] = json!(exclude.join(","));
     input["tag"] = json!("kube.*");
-    // They join the pieces of a long line, stream by stream; each line is of the one or of the other.
-    input["multiline.parser"] = json!("docker, cri");
+    input["multiline.parser"] = json!(pieces::OF_RUNTIMES.join(", "));
     input["read_from_head"] = json!("on");
     input
 }

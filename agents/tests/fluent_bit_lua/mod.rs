@@ -74,7 +74,7 @@ impl Script {
         match answer[0].as_integer().unwrap() {
             -1 => None,
             0 => Some(json_of(record)),
-            2 => Some(json_of(&answer[2])),
+            1 | 2 => Some(json_of(&answer[2])),
             other => panic!("{function:?} answers {other}"),
         }
     }

@@ -56,11 +56,11 @@ pub async fn set(
     let (lines, expected) = write(&mut targets)?;
     let comparisons = backends.settle(&node, set, &expected, &mut agent).await?;
     let name = set.name.clone();
-    let rows = comparisons.into_iter().map(|(output, comparison)| Row {
+    let rows = comparisons.into_iter().map(|(output, records, comparison)| Row {
         set: name.clone(),
         output,
         lines,
-        records: expected.len(),
+        records,
         comparison,
     });
     Ok(rows.collect())
@@ -180,21 +180,24 @@ fn record(target: &Target<'_>, line: &Line, time: Timestamp, becomes: &Becomes) 
 }
 
 impl Backends {
-    /// Reads until everything is there, or nothing more arrives; what is at each output.
+    /// Reads until everything is there, or nothing more arrives; how much should be at each output, and what is.
     async fn settle(
         &self,
         node: &Node,
         set: &Set,
         expected: &[Value],
         agent: &mut Agent,
-    ) -> anyhow::Result<Vec<(&'static str, Comparison)>> {
+    ) -> anyhow::Result<Vec<(&'static str, usize, Comparison)>> {
         let at_outputs: Vec<(Output, Vec<Value>)> = self
             .wanted
             .iter()
             .map(|output| {
                 (
                     *output,
-                    expected.iter().map(|record| output.expected(record)).collect(),
+                    expected
+                        .iter()
+                        .flat_map(|record| output.expected(record))
+                        .collect(),
                 )
             })
             .collect();
@@ -207,12 +210,12 @@ impl Backends {
             for (output, expected) in &at_outputs {
                 let actual = self.read(*output, node, set).await?;
                 found += actual.len();
-                comparisons.push((output.name(), compare(expected, actual)));
+                comparisons.push((output.name(), expected.len(), compare(expected, actual)));
             }
             if found != count {
                 (count, last_change) = (found, Instant::now());
             }
-            let is_exact = comparisons.iter().all(|(_, comparison)| comparison.is_exact());
+            let is_exact = comparisons.iter().all(|(_, _, comparison)| comparison.is_exact());
             if last_change.elapsed() > if is_exact { SURPLUS } else { PATIENCE } {
                 return Ok(comparisons);
             }

@@ -259,24 +259,19 @@ fn record(written: &Value) -> anyhow::Result<Map<String, Value>> {
     Ok(record)
 }
 
-/// Pieces of at most so many bytes, each of which ends where a character does.
+/// A record for each of its message's pieces of at most so many bytes.
 fn cut(record: &Map<String, Value>, most: usize) -> Vec<Becomes> {
-    let mut rest = record.get("message").and_then(Value::as_str).unwrap_or_default();
-    let mut pieces = Vec::new();
+    let message = record.get("message").and_then(Value::as_str).unwrap_or_default();
     let mut offset = 0;
-    while !rest.is_empty() {
-        let mut end = most.min(rest.len());
-        while !rest.is_char_boundary(end) {
-            end -= 1;
-        }
-        let (piece, more) = rest.split_at(end);
-        let mut parts = record.clone();
-        parts.insert("message".to_owned(), piece.into());
-        pieces.push(Becomes { parts, offset });
-        offset += piece.len();
-        rest = more;
-    }
-    pieces
+    text::pieces(message, most)
+        .map(|piece| {
+            let mut parts = record.clone();
+            parts.insert("message".to_owned(), piece.into());
+            let becomes = Becomes { parts, offset };
+            offset += piece.len();
+            becomes
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -34,6 +34,21 @@ pub fn text(written: &Value) -> anyhow::Result<String> {
     String::from_utf8(bytes(written)?).context("a text of a record is UTF-8")
 }
 
+/// The pieces of a text that have at most so many bytes, each of which ends where a character does. An empty text is one.
+pub fn pieces(text: &str, most: usize) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let mut end = most.min(text.len());
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let (piece, more) = text.split_at(end);
+        rest = (!more.is_empty()).then_some(more);
+        Some(piece)
+    })
+}
+
 fn hex(digits: &str) -> anyhow::Result<Vec<u8>> {
     let digits: Vec<char> = digits.chars().filter(|digit| *digit != ' ').collect();
     ensure!(digits.len().is_multiple_of(2), "hex needs two digits a byte");
@@ -56,5 +71,13 @@ mod tests {
         assert_eq!(bytes(&written).unwrap(), b"a\xff\rb\0b\0");
         assert!(bytes(&json!({"hex": "f"})).is_err());
         assert!(text(&json!({"hex": "ff"})).is_err());
+    }
+
+    #[test]
+    fn pieces_end_where_characters_do() {
+        let all = |text| pieces(text, 3).collect::<Vec<_>>();
+        assert_eq!(all("aéébc"), ["aé", "éb", "c"]);
+        assert_eq!(all("abc"), ["abc"]);
+        assert_eq!(all(""), [""]);
     }
 }

@@ -80,6 +80,7 @@ impl Case {
         kubernetes: &Kubernetes,
         tested: &Tested,
         duration: Duration,
+        rotation: Duration,
     ) -> anyhow::Result<Outcome> {
         let node = Node::new(kubernetes).await?;
         let mut receiver = Receiver::start()?;
@@ -90,7 +91,7 @@ impl Case {
 
         let mut agent = Agent::start(kubernetes, &node, &program)?;
         agent.ready(&program.config).await?;
-        let writer = Writer::start(&log, duration)?;
+        let writer = Writer::start(&log, duration, rotation)?;
         match self {
             Self::Nothing | Self::OtherAway => {}
             Self::Killed | Self::Stopped => {

@@ -31,6 +31,10 @@ pub struct Options {
     /// How long lines are written, in each case.
     #[arg(long, default_value_t = 0.25)]
     minutes: f64,
+    /// How long a log is written until the kubelet rotates it, in seconds. An engine that reads no compressed files needs more than the
+    /// time for which its agent is away.
+    #[arg(long, default_value_t = 2.5)]
+    rotation: f64,
     /// Only cases whose names contain this.
     #[arg(long, default_value = "")]
     case: String,
@@ -52,6 +56,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 
 async fn within(options: &Options, programs: &Programs, tested: &Tested) -> anyhow::Result<()> {
     let duration = Duration::from_secs_f64(options.minutes * 60.0);
+    let rotation = Duration::from_secs_f64(options.rotation);
     ensure!(
         duration >= case::LEAST,
         "a case needs {} s at least: --minutes 0.25",
@@ -68,7 +73,7 @@ async fn within(options: &Options, programs: &Programs, tested: &Tested) -> anyh
     let mut wrong = Vec::new();
     for case in cases {
         let outcome = case
-            .run(&kubernetes, tested, duration)
+            .run(&kubernetes, tested, duration, rotation)
             .await
             .with_context(|| format!("case {:?}", case.name()))?;
         wrong.extend(outcome.complaint());
@@ -78,7 +83,7 @@ async fn within(options: &Options, programs: &Programs, tested: &Tested) -> anyh
         "{}, lines at {} a second, the log rotated every {} s, {} s a case:\n",
         tested.engine.as_str(),
         writer::LINES_PER_SECOND,
-        writer::ROTATION.as_secs_f64(),
+        options.rotation,
         duration.as_secs()
     );
     print!("{}", table::draw(&case::HEADER, &rows));

@@ -12,8 +12,6 @@ use crate::node::log::Log;
 
 /// How fast it prints.
 pub const LINES_PER_SECOND: u32 = 2_000;
-/// How long a log is until the kubelet rotates it.
-pub const ROTATION: Duration = Duration::from_millis(2_500);
 /// How long the runtime takes to open a log again, in which the container waits.
 const GAP: Duration = Duration::from_millis(100);
 /// So often lines are written.
@@ -34,10 +32,10 @@ pub struct Written {
 pub struct Writer(JoinHandle<anyhow::Result<Written>>);
 
 impl Writer {
-    /// Writes to a log for so long.
-    pub fn start(path: &Path, duration: Duration) -> anyhow::Result<Self> {
+    /// Writes to a log for so long; the kubelet rotates it after every `rotation`.
+    pub fn start(path: &Path, duration: Duration, rotation: Duration) -> anyhow::Result<Self> {
         let log = Log::create(path)?;
-        Ok(Self(std::thread::spawn(move || write(log, duration))))
+        Ok(Self(std::thread::spawn(move || write(log, duration, rotation))))
     }
 
     /// Waits for the last line.
@@ -49,7 +47,7 @@ impl Writer {
     }
 }
 
-fn write(mut log: Log, duration: Duration) -> anyhow::Result<Written> {
+fn write(mut log: Log, duration: Duration, rotation: Duration) -> anyhow::Result<Written> {
     let started = Instant::now();
     let mut written = Written {
         lines: 0,
@@ -65,7 +63,7 @@ fn write(mut log: Log, duration: Duration) -> anyhow::Result<Written> {
             written.lines += 1;
         }
         log.write(&lines)?;
-        if rotated.elapsed() >= ROTATION {
+        if rotated.elapsed() >= rotation {
             log.rotate(GAP)?;
             rotated = Instant::now();
             written.rotations += 1;

@@ -1,5 +1,5 @@
 -- What Fluent Bit calls by name: a tag, a time and what an input found, or a standard record. The answer -1 drops the record, 0
--- leaves it, and 2 replaces it.
+-- leaves it, 1 replaces it and its time, and 2 replaces it alone.
 
 local function changed(tag, timestamp, found)
   local made, selected = record.make(tag, timestamp, found)
@@ -17,7 +17,7 @@ function standard(tag, timestamp, found)
     result = made
   end
   if not result then return -1, timestamp, found end
-  return 2, timestamp, result
+  return 1, timestamp, result
 end
 
 -- One function for each output that has conditions: keep_NAME.

@@ -11,8 +11,10 @@ do
   local null = flb_null
   -- Fluent Bit cannot read records back that are nested deeper than 32, with what it puts around them.
   local DEEPEST = 20
-  -- Numbers are doubles here, which hold every integer up to this one.
-  local LARGEST = 2 ^ 53
+  -- Numbers are doubles here, which tell integers apart up to this one.
+  local LARGEST = 2 ^ 53 - 1
+  -- Fluent Bit writes 16 digits of a number; above this one, that would be none that anybody can read.
+  local LARGEST_WRITTEN = 1.797693134862315e308
 
   local escapes = {['"'] = '"', ["\\"] = "\\", ["/"] = "/", b = "\b", f = "\f", n = "\n", r = "\r", t = "\t"}
 
@@ -82,8 +84,10 @@ do
     local written = sub(text, at, exponent or fraction or last)
     local number = tonumber(written)
     local whole = not fraction and not exponent
+    local size = math.abs(number)
+    if size == 1 / 0 then return nil end
     -- As its text, because as a double it would be another number.
-    if whole and math.abs(number) > LARGEST or number == 1 / 0 or number == -1 / 0 then number = written end
+    if whole and size > LARGEST or size > LARGEST_WRITTEN then number = written end
     return number, at + #written
   end
 
@@ -158,7 +162,8 @@ do
 
   local function number_text(number)
     if number == math.floor(number) and math.abs(number) <= LARGEST then return format("%d", number) end
-    for digits = 15, 16 do
+    -- The smallest numbers have fewer digits than others.
+    for digits = math.abs(number) < 2.3e-308 and 1 or 15, 16 do
       local written = format("%." .. digits .. "g", number)
       if tonumber(written) == number then return written end
     end

@@ -46,22 +46,41 @@ do
     return flat, {otlp = severity}
   end
 
-  -- The message, the few values that become Loki's labels, and the rest as structured metadata, which are texts.
+  -- Loki refuses longer lines, in bytes, unless it is told otherwise.
+  local LONGEST_LINE = 256 * 1024
+
+  -- Adds, as texts, what is neither an object nor a list, under its keys and its places in lists.
+  local function add_texts(metadata, name, value)
+    if type(value) ~= "table" then
+      -- A null has no text.
+      metadata[name] = json.text(value)
+    elseif json.is_list(value) then
+      for index, element in ipairs(value) do add_texts(metadata, name .. "_" .. index - 1, element) end
+    else
+      for key, inner in pairs(value) do add_texts(metadata, name .. "_" .. tostring(key):gsub("[^%w_]", "_"), inner) end
+    end
+  end
+
+  -- The message, the few values that become Loki's labels, and the rest as structured metadata, which are texts. One for each line
+  -- that Loki takes.
   function outputs.loki(standard)
     local number = standard.level and severities[standard.level]
-    local shaped = {
-      message = standard.message or "",
-      metadata = {severity_text = standard.level, severity_number = number and json.text(number)},
-    }
+    local metadata = {severity_text = standard.level, severity_number = number and json.text(number)}
+    local labels = {}
     for name, value in pairs(flat_of(standard)) do
       local plain = name:gsub("[^%w_]", "_")
       if name == "k8s.namespace.name" or name == "k8s.pod.name" or name == "k8s.container.name" then
-        shaped[plain] = value
+        labels[plain] = value
       else
-        shaped.metadata[plain] = json.text(value) or json.write(value)
+        add_texts(metadata, plain, value)
       end
     end
-    return shaped
+    local shaped = {}
+    for index, line in ipairs(encoding.pieces(standard.message or "", LONGEST_LINE)) do
+      shaped[index] = {message = line, metadata = metadata}
+      for name, value in pairs(labels) do shaped[index][name] = value end
+    end
+    return #shaped == 1 and shaped[1] or shaped
   end
 
   -- The record as one text, so that nothing in a message ends it or begins another, and the parts of the header of syslog.

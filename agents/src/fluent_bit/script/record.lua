@@ -19,6 +19,30 @@ do
     for index, level in ipairs(cells) do priorities[tostring(index - 1)] = level end
   end
 
+  -- So many pods, and so many namespaces, are remembered at least, and twice as many at most.
+  local REMEMBERED = 500
+
+  -- Remembers what is found under a key, and finds it again when there is nothing: the kubernetes filter finds nothing while the API
+  -- server is away.
+  local function memory()
+    local recent, older, count = {}, {}, 0
+    return function(key, found)
+      if found == nil then return recent[key] or older[key] end
+      if recent[key] == nil then count = count + 1 end
+      if count > REMEMBERED then recent, older, count = {}, recent, 1 end
+      recent[key] = found
+      return found
+    end
+  end
+
+  local pods, namespaces = memory(), memory()
+
+  -- The nanoseconds of a time that a runtime has written. Fluent Bit reads them as a part of a double, and then there may be one less.
+  local function nanoseconds(written)
+    local digits = type(written) == "string" and written:match("%.(%d+)")
+    return digits and tonumber((digits .. "00000000"):sub(1, 9))
+  end
+
   local function time_of(timestamp)
     return string.format("%s.%09dZ", os.date("!%Y-%m-%dT%H:%M:%S", timestamp.sec), timestamp.nsec)
   end
@@ -27,9 +51,10 @@ do
   -- the path of the log.
   local function of_container(tag, found)
     local namespace, pod, uid, container = tag:match("^kube%.var%.log%.pods%.([^_]+)_([^_]+)_([^_%.]+)%.([^%.]+)%.")
-    if uid and not uid:find("-", 1, true) then
+    local known = pods(namespace .. "/" .. pod .. "/" .. uid, found.kubernetes) or {}
+    if not uid:find("-", 1, true) then
       -- The log directory of a static pod carries a hash, not the uid of its mirror in the API server.
-      uid = fields.at(found, {"kubernetes", "pod_id"}) or uid
+      uid = known.pod_id or uid
     end
     return {
       stream = found.stream,
@@ -40,7 +65,7 @@ do
         pod_id = uid,
         container_name = container,
         host = host,
-        labels = fields.at(found, {"kubernetes", "labels"}) or {},
+        labels = known.labels or {},
       },
     }
   end
@@ -85,13 +110,16 @@ do
 
   local makers = {["kube"] = of_container, ["pod"] = of_pod_file, ["files"] = of_host_file, ["journal"] = of_journal}
 
-  -- The standard record, and whether it is one that a policy selects.
+  -- The standard record, and whether it is one that a policy selects. Makes the time exact.
   function record.make(tag, timestamp, found)
     local kind = tag:match("^[^.]*")
     local made = makers[kind](tag, found)
+    if made.message then made.message = encoding.utf8(made.message) end
+    if kind == "kube" then timestamp.nsec = nanoseconds(found.time) or timestamp.nsec end
     made.time = time_of(timestamp)
     if kind ~= "kube" then return made, true end
-    made.namespace_labels = fields.at(found, {"kubernetes_namespace", "labels"})
+    local known = namespaces(made.kubernetes.namespace_name, found.kubernetes_namespace)
+    made.namespace_labels = known and known.labels
     local selected = conditions.pass(made, "selection")
     made.namespace_labels = nil
     return made, selected

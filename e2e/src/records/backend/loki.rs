@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use tributary_agents::level;
 
 use crate::installation;
+use crate::records::text;
 
 const URL: &str = "http://127.0.0.1:3100";
 /// The directory of its data in the sample.
@@ -22,13 +23,16 @@ const DATA: &str = "/data";
 const PATIENCE: Duration = Duration::from_secs(60);
 /// More than a set has.
 const LIMIT: usize = 5_000;
-/// What Loki adds to an entry by itself.
-const ADDED: [&str; 4] = [
+/// What Loki adds to an entry by itself, and what Fluent Bit adds to one without a label.
+const ADDED: [&str; 5] = [
     "__stream_shard__",
     "detected_level",
+    "job",
     "observed_timestamp",
     "service_name",
 ];
+/// The most bytes of a line, unless `max_line_size` says otherwise.
+const LONGEST_LINE: usize = 256 << 10;
 
 /// A running Loki; it is killed with the value.
 pub struct Loki {
@@ -163,8 +167,18 @@ pub fn output(tenant: &str) -> Value {
     json!({"name": "loki", "loki": {"url": URL, "tenantId": tenant}})
 }
 
-/// A standard record as an entry of Loki.
-pub fn expected(record: &Value) -> Value {
+/// A standard record as entries of Loki: one for each line that it takes.
+pub fn expected(record: &Value) -> Vec<Value> {
+    let message = record["message"].as_str().unwrap_or_default();
+    let line = |line: &str| {
+        let mut entry = entry(record);
+        entry.insert("message".to_owned(), json!(line));
+        Value::Object(entry)
+    };
+    text::pieces(message, LONGEST_LINE).map(line).collect()
+}
+
+fn entry(record: &Value) -> Map<String, Value> {
     let mut entry = Map::new();
     let mut put = |name: &str, value: &Value| {
         if !value.is_null() {
@@ -186,14 +200,13 @@ pub fn expected(record: &Value) -> Value {
     put("log_file_path", &record["file"]);
     put("severity_text", &record["level"]);
     put("severity_number", &severity_number(&record["level"]));
-    put("message", &json!(record["message"].as_str().unwrap_or_default()));
     if let Some(labels) = kubernetes["labels"].as_object() {
         for (key, value) in labels {
             put(&sanitized(&format!("k8s_pod_label_{key}")), value);
         }
     }
     flatten("data", &record["data"], &mut entry);
-    Value::Object(entry)
+    entry
 }
 
 fn flatten(name: &str, value: &Value, entry: &mut Map<String, Value>) {

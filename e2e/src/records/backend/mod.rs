@@ -90,11 +90,11 @@ fn forget_time_of_reading(record: &mut Value) {
 
 impl Output {
     /// What a standard record is at the output.
-    pub fn expected(self, record: &Value) -> Value {
+    pub fn expected(self, record: &Value) -> Vec<Value> {
         match self {
-            Self::File => record.clone(),
+            Self::File => vec![record.clone()],
             Self::Loki => loki::expected(record),
-            Self::Elasticsearch => elasticsearch::expected(record),
+            Self::Elasticsearch => vec![elasticsearch::expected(record)],
         }
     }
 }
