@@ -133,7 +133,8 @@ fn check_fluent_bit(place: &str, output: &Output) -> Result<(), CompileError> {
                 tenant_id.as_deref().unwrap_or_default(),
             )?;
         }
-        Destination::Otlp { endpoint, .. } => {
+        Destination::Otlp { endpoint, protocol } => {
+            check_grpc_compression(place, *protocol, output.compression)?;
             check_expansion(&format!("{place}.otlp.endpoint"), &endpoint.path)?;
         }
         Destination::Http { url, headers } => {
@@ -156,6 +157,22 @@ fn check_fluent_bit(place: &str, output: &Output) -> Result<(), CompileError> {
         | Destination::Forward { .. }
         | Destination::Stdout
         | Destination::File { .. } => {}
+    }
+    Ok(())
+}
+
+/// Its plugin sends gRPC as it is. That nobody chose a way does not matter.
+fn check_grpc_compression(
+    place: &str,
+    protocol: OtlpProtocol,
+    compression: Compression,
+) -> Result<(), CompileError> {
+    if protocol == OtlpProtocol::Grpc && compression == Compression::Zstd {
+        return Err(CompileError::field(
+            format!("{place}.compression"),
+            "is Zstd, but engine FluentBit compresses nothing that it sends by gRPC",
+            "write protocol: Http in otlp",
+        ));
     }
     Ok(())
 }

@@ -300,6 +300,11 @@ fn conditions_that_mean_nothing_are_refused() {
                 "buffer.whenFull",
                 "engine: OpenTelemetry",
             ),
+            (
+                "{name: a, otlp: {endpoint: 'http://h:4317', protocol: Grpc}, compression: Zstd}",
+                "compresses nothing that it sends by gRPC",
+                "protocol: Http",
+            ),
         ],
     );
 }

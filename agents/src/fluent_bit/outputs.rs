@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use tributary_crds::auth::SecretKeyRef;
+use tributary_crds::compression::Compression;
 use tributary_crds::output::{OtlpProtocol, WhenFull};
 
 use super::record;
@@ -37,6 +38,11 @@ pub fn render(position: usize, output: &Output) -> Result<Rendered, CompileError
             json!(output.buffer.max_size.to_string()),
         );
     }
+    if output.compression != Compression::None
+        && let Some(setting) = compression_setting(&output.destination)
+    {
+        set(setting, json!(output.compression.as_str().to_lowercase()));
+    }
     let processors = processors(output);
     if !processors.is_empty() {
         set("processors", json!({"logs": processors}));
@@ -63,6 +69,39 @@ pub fn render(position: usize, output: &Output) -> Result<Rendered, CompileError
         section: Value::Object(section),
         secret_env,
     })
+}
+
+/// The setting that says how the plugin compresses, where it has one.
+fn compression_setting(destination: &Destination) -> Option<&'static str> {
+    match destination {
+        Destination::Elasticsearch { .. }
+        | Destination::OpenSearch { .. }
+        | Destination::Loki { .. }
+        | Destination::Otlp {
+            protocol: OtlpProtocol::Http,
+            ..
+        }
+        | Destination::Splunk { .. }
+        | Destination::Datadog { .. }
+        | Destination::Forward { .. }
+        | Destination::Http { .. } => Some("compress"),
+        Destination::Kafka { .. } => Some("rdkafka.compression.codec"),
+        // Of gRPC, the plugin compresses nothing.
+        Destination::Otlp {
+            protocol: OtlpProtocol::Grpc,
+            ..
+        }
+        | Destination::S3(_)
+        | Destination::CloudWatch(_)
+        | Destination::GoogleCloudLogging(_)
+        | Destination::BigQuery(_)
+        | Destination::Gcs(_)
+        | Destination::PubSub(_)
+        | Destination::AzureMonitor(_)
+        | Destination::Syslog { .. }
+        | Destination::Stdout
+        | Destination::File { .. } => None,
+    }
 }
 
 /// The setting that holds the credential of a destination's own, and where it comes from.
@@ -197,7 +236,6 @@ fn search(plugin: &str, index: &str) -> Value {
         "time_key_nanos": "on",
         // A batch that is sent again makes no second documents.
         "generate_id": "on",
-        "compress": "gzip",
         "trace_error": "on",
     })
 }
@@ -219,7 +257,6 @@ fn kafka(brokers: &[String], topic: &str) -> Value {
         "rdkafka.message.max.bytes": "4194304",
         // Never: after 5 minutes by default, messages are dropped.
         "rdkafka.message.timeout.ms": "0",
-        "rdkafka.compression.codec": "gzip",
     })
 }
 
@@ -257,7 +294,7 @@ fn kafka_security(output: &Output) -> Map<String, Value> {
 }
 
 fn splunk(index: Option<&str>, source_type: Option<&str>) -> Value {
-    let mut settings = json!({"name": "splunk", "event_host": "$kubernetes['host']", "compress": "gzip"});
+    let mut settings = json!({"name": "splunk", "event_host": "$kubernetes['host']"});
     if let Some(index) = index {
         settings["event_index"] = json!(index);
     }
@@ -275,7 +312,6 @@ fn datadog(host: &str, service: Option<&str>, source: Option<&str>) -> Value {
         // The key of the line, which it would look for under another.
         "dd_message_key": "message",
         "dd_hostname": "${K8S_NODE_NAME}",
-        "compress": "gzip",
     });
     if let Some(service) = service {
         settings["dd_service"] = json!(service);
@@ -312,7 +348,6 @@ fn forward(host: &str, port: u16) -> Value {
         "require_ack_response": "on",
         // Fluentd does not know them.
         "retain_metadata_in_forward_mode": "off",
-        "compress": "gzip",
     })
 }
 
@@ -326,7 +361,6 @@ fn loki(tenant_id: Option<&str>) -> Value {
         "remove_keys": format!("{},metadata", LABELS.join(",")),
         "line_format": "json",
         "drop_single_key": "raw",
-        "compress": "gzip",
     });
     if let Some(tenant) = tenant_id {
         settings["tenant_id"] = json!(tenant);
@@ -339,7 +373,6 @@ fn otlp(endpoint: &Url, protocol: OtlpProtocol) -> Value {
         "name": "opentelemetry",
         "logs_body_key": "$message",
         "logs_body_key_attributes": "on",
-        "compress": "gzip",
     });
     match protocol {
         OtlpProtocol::Http => settings["logs_uri"] = json!(format!("{}/v1/logs", endpoint.path)),

@@ -10,11 +10,13 @@ use serde_json::Value;
 use super::{Complaint, Heard, Parts};
 
 /// Lines that only repeat that something is wrong.
-const ECHOES: [&str; 4] = [
+const ECHOES: [&str; 6] = [
     "configuration file contains errors, aborting",
     "configuration file contains format errors, aborting",
     "[reload] check properties",
     "plugins is failed",
+    "yaml error",
+    "Failed pre_run callback",
 ];
 /// What a line about an unknown property ends with: a list of all others.
 const ALLOWED: &str = ". The following properties are allowed";
