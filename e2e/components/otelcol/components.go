@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 
-	"github.com/open-telemetry/opentelemetry-collector-contrib/connector/routingconnector"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/awscloudwatchlogsexporter"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/awss3exporter"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/elasticsearchexporter"
@@ -15,19 +14,14 @@ import (
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/bearertokenauthextension"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/healthcheckextension"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/storage/filestorage"
-	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/attributesprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/filterprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/k8sattributesprocessor"
-	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/probabilisticsamplerprocessor"
-	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/redactionprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/resourceprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/filelogreceiver"
-	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/journaldreceiver"
 	"go.opentelemetry.io/collector/connector"
 	"go.opentelemetry.io/collector/connector/forwardconnector"
 	"go.opentelemetry.io/collector/exporter"
-	"go.opentelemetry.io/collector/exporter/debugexporter"
 	"go.opentelemetry.io/collector/exporter/otlpexporter"
 	"go.opentelemetry.io/collector/exporter/otlphttpexporter"
 	"go.opentelemetry.io/collector/extension"
@@ -44,28 +38,23 @@ import (
 )
 
 // components lists what this distribution can run. Each is the newest that the Go module proxy and its checksum database have:
-// Elasticsearch, Splunk and routing are v0.157.0, the exporters of Amazon's services v0.156.0, syslog is v0.145.0, all others are v0.158.0.
+// Elasticsearch and Splunk are v0.157.0, the exporters of Amazon's services v0.156.0, syslog is v0.145.0, all others are v0.158.0.
 func components() (otelcol.Factories, error) {
 	receivers, receiversErr := otelcol.MakeFactoryMap[receiver.Factory](
 		filelogreceiver.NewFactory(),
-		journaldreceiver.NewFactory(),
 		otlpreceiver.NewFactory(),
 	)
 	processors, processorsErr := otelcol.MakeFactoryMap[processor.Factory](
-		attributesprocessor.NewFactory(),
 		batchprocessor.NewFactory(),
 		filterprocessor.NewFactory(),
 		k8sattributesprocessor.NewFactory(),
 		memorylimiterprocessor.NewFactory(),
-		probabilisticsamplerprocessor.NewFactory(),
-		redactionprocessor.NewFactory(),
 		resourceprocessor.NewFactory(),
 		transformprocessor.NewFactory(),
 	)
 	exporters, exportersErr := otelcol.MakeFactoryMap[exporter.Factory](
 		awscloudwatchlogsexporter.NewFactory(),
 		awss3exporter.NewFactory(),
-		debugexporter.NewFactory(),
 		elasticsearchexporter.NewFactory(),
 		fileexporter.NewFactory(),
 		kafkaexporter.NewFactory(),
@@ -76,7 +65,6 @@ func components() (otelcol.Factories, error) {
 	)
 	connectors, connectorsErr := otelcol.MakeFactoryMap[connector.Factory](
 		forwardconnector.NewFactory(),
-		routingconnector.NewFactory(),
 	)
 	extensions, extensionsErr := otelcol.MakeFactoryMap[extension.Factory](
 		basicauthextension.NewFactory(),
