@@ -10,7 +10,6 @@ use tempfile::TempDir;
 use tributary_cluster::Component;
 use tributary_cluster::components::{Progress, ensure};
 
-/// Every exporter in it is among those of the collector that is built here.
 const POLICY: &str = "\
 apiVersion: tributary.dev/v1alpha1
 kind: LoggingPolicy
@@ -31,6 +30,9 @@ spec:
   - name: lines
     http: {url: http://receiver.logging:8080/logs}
     where: [{field: message, matches: error|panic}]
+  - name: syslog
+    syslog: {address: syslog.logging:6514}
+    tls: {caSecretRef: {name: syslog, key: ca.crt}}
 ";
 
 fn collector() -> PathBuf {

@@ -6,7 +6,7 @@ use tributary_agents::config::AgentConfig;
 use tributary_agents::sidecar::{SidecarConfig, SidecarPod};
 use tributary_agents::{CompileError, compile, compile_sidecar, render};
 use tributary_crds::LoggingPolicySpec;
-use tributary_crds::auth::SecretKeyRef;
+use tributary_crds::auth::{SecretKeyRef, Tls};
 
 use super::compiling::Block;
 
@@ -22,21 +22,30 @@ pub struct Agent {
     pub args: Vec<String>,
     /// Environment variables with fixed values.
     pub env: BTreeMap<String, String>,
-    /// Environment variables with values that only the cluster knows.
+    /// Environment variables that hold keys of Secrets.
+    pub secret_env: BTreeMap<String, SecretKeyRef>,
+    /// Environment variables with other values that only the cluster knows.
     pub unknown_env: BTreeSet<String>,
     /// Keys of Secrets that are files.
     pub secret_files: BTreeSet<SecretKeyRef>,
+    /// Those keys of Secrets that hold certificates or their private keys.
+    pub certificates: BTreeSet<SecretKeyRef>,
 }
 
 impl Agent {
     /// The agent of a block of a policy.
     pub fn of(block: Block, name: &str, spec: &LoggingPolicySpec) -> Result<Self, CompileError> {
-        match block {
-            Block::NodeAgent => Ok(render(&compile(name, spec)?)?.into()),
-            Block::AgentSidecar => Ok(compile_sidecar(name, spec)?
+        let agent: Self = match block {
+            Block::NodeAgent => render(&compile(name, spec)?)?.into(),
+            Block::AgentSidecar => compile_sidecar(name, spec)?
                 .render(&SidecarPod::sample(SAMPLE_FILE))?
-                .into()),
-        }
+                .into(),
+        };
+        let trust = spec.outputs.iter().filter_map(|output| output.tls.as_ref());
+        Ok(Self {
+            certificates: trust.flat_map(Tls::secret_keys).cloned().collect(),
+            ..agent
+        })
     }
 }
 
@@ -47,8 +56,10 @@ impl From<AgentConfig> for Agent {
             files: config.files,
             args: config.args,
             env: config.env,
-            unknown_env: config.secret_env.into_keys().chain(of_every_pod).collect(),
+            secret_env: config.secret_env,
+            unknown_env: of_every_pod.into(),
             secret_files: config.secret_files,
+            certificates: BTreeSet::new(),
         }
     }
 }
@@ -62,12 +73,10 @@ impl From<SidecarConfig> for Agent {
                 .collect(),
             args: config.args,
             env: config.env,
-            unknown_env: config
-                .secret_env
-                .into_keys()
-                .chain(config.field_env.into_keys())
-                .collect(),
+            secret_env: config.secret_env,
+            unknown_env: config.field_env.into_keys().collect(),
             secret_files: BTreeSet::new(),
+            certificates: BTreeSet::new(),
         }
     }
 }

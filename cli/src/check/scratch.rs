@@ -1,15 +1,17 @@
 //! An agent's files in a temporary directory, as its engine would find them in the agent's pod.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 use tributary_agents::config::{CONFIG_DIRECTORY, FILES_DIRECTORY, SECRETS_DIRECTORY, STATE_DIRECTORY};
+use tributary_crds::auth::SecretKeyRef;
 
 use super::agent::Agent;
 
-/// What stands for the value of a Secret.
+/// What stands for what only the cluster knows.
 pub const DUMMY: &str = "tributary-check";
 
 /// The directories of an agent's pod, and what they are called in a temporary directory. None begins as another does.
@@ -24,14 +26,27 @@ const DIRECTORIES: [(&str, &str); 4] = [
 pub struct Scratch {
     directory: TempDir,
     root: String,
+    /// The keys of Secrets that hold certificates, and what stands for each of them.
+    certificates: BTreeSet<SecretKeyRef>,
+    certificate: String,
 }
 
 impl Scratch {
-    /// Writes the files of an agent, and a dummy for each Secret.
+    /// Writes the files of an agent, and a dummy for each Secret: a certificate with its key where engines read one.
     pub fn new(agent: &Agent) -> io::Result<Self> {
         let directory = TempDir::with_prefix("tributary-check-")?;
         let root = directory.path().to_string_lossy().into_owned();
-        let scratch = Self { directory, root };
+        let certificate = if agent.certificates.is_empty() {
+            String::new()
+        } else {
+            certificate()?
+        };
+        let scratch = Self {
+            directory,
+            root,
+            certificates: agent.certificates.clone(),
+            certificate,
+        };
         for (_, name) in DIRECTORIES {
             fs::create_dir(scratch.path().join(name))?;
         }
@@ -41,7 +56,7 @@ impl Scratch {
         for key in &agent.secret_files {
             let secret = scratch.path().join("secrets").join(&key.name);
             fs::create_dir_all(&secret)?;
-            fs::write(secret.join(&key.key), DUMMY)?;
+            fs::write(secret.join(&key.key), scratch.secret(key))?;
         }
         Ok(scratch)
     }
@@ -49,6 +64,15 @@ impl Scratch {
     /// The directory.
     pub fn path(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// What stands for the value of a key of a Secret.
+    pub fn secret(&self, key: &SecretKeyRef) -> &str {
+        if self.certificates.contains(key) {
+            &self.certificate
+        } else {
+            DUMMY
+        }
     }
 
     /// A configuration file's path.
@@ -71,11 +95,15 @@ impl Scratch {
     }
 }
 
+/// A certificate of its own authority, and its key, in PEM.
+fn certificate() -> io::Result<String> {
+    let pair = rcgen::generate_simple_self_signed(vec![DUMMY.to_owned()]).map_err(io::Error::other)?;
+    Ok(pair.cert.pem() + &pair.signing_key.serialize_pem())
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
-
-    use tributary_crds::auth::SecretKeyRef;
+    use std::collections::BTreeMap;
 
     use super::*;
 

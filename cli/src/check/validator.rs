@@ -98,6 +98,12 @@ impl Validator {
             .envs(agent.unknown_env.iter().map(|name| (name, dummy(name))))
             .envs(
                 agent
+                    .secret_env
+                    .iter()
+                    .map(|(name, key)| (name, scratch.secret(key))),
+            )
+            .envs(
+                agent
                     .env
                     .iter()
                     .map(|(name, value)| (name, scratch.inside(value))),
