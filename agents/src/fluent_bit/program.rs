@@ -2,9 +2,10 @@
 //!
 //! Fluent Bit's own expressions, Onigmo's, go back and forth in a text, and read much of RE2's syntax as something else.
 
-use regex_automata::nfa::thompson::{self, State, WhichCaptures};
+use std::fmt::Write as _;
+
+use regex_automata::nfa::thompson::{self, State, Transition, WhichCaptures};
 use regex_automata::util::look::Look;
-use regex_automata::util::primitives::StateID;
 use regex_syntax::hir::Hir;
 
 /// The most that a program may take while it is made, in bytes.
@@ -43,44 +44,75 @@ pub fn program(hir: &Hir, direction: Direction) -> Option<Vec<String>> {
         .all_names()
         .filter_map(|(_, group, name)| name.map(|name| format!("{name}.{group}")));
     let names: Vec<String> = names.collect();
-    let states: Option<Vec<String>> = nfa.states().iter().map(state).collect();
-    let cells = vec![number(nfa.start_anchored()), names.join("-"), states?.join("-")];
+    let mut states = String::new();
+    for (at, state) in nfa.states().iter().enumerate() {
+        if at > 0 {
+            states.push('-');
+        }
+        add_state(state, &mut states)?;
+    }
+    let start = nfa.start_anchored().as_usize().to_string();
+    let cells = vec![start, names.join("-"), states];
     let length: usize = cells.iter().map(String::len).sum();
     (length <= LONGEST_LINE).then_some(cells)
 }
 
-/// A letter for the kind of a state, then its numbers. The script says what they mean.
-fn state(state: &State) -> Option<String> {
-    let range = |start: u8, end: u8, next: StateID| format!(".{start}.{end}.{}", number(next));
-    Some(match state {
-        State::ByteRange { trans } => format!("b{}", range(trans.start, trans.end, trans.next)),
+/// Adds a letter for the kind of a state, then its numbers. The script says what they mean.
+fn add_state(state: &State, text: &mut String) -> Option<()> {
+    match state {
+        State::ByteRange { trans } => {
+            text.push('b');
+            add_range(*trans, text);
+        }
         State::Sparse(sparse) => {
-            let ranges = sparse.transitions.iter();
-            let ranges: String = ranges
-                .map(|trans| range(trans.start, trans.end, trans.next))
-                .collect();
-            format!("b{ranges}")
+            text.push('b');
+            sparse
+                .transitions
+                .iter()
+                .for_each(|range| add_range(*range, text));
         }
-        State::Look { look, next } => format!("l.{}.{}", assertion(*look)?, number(*next)),
+        State::Look { look, next } => {
+            text.push('l');
+            add_number(assertion(*look)?, text);
+            add_number(next.as_usize(), text);
+        }
         State::Union { alternates } => {
-            let states: Vec<String> = alternates.iter().map(|next| number(*next)).collect();
-            format!("u.{}", states.join("."))
+            text.push('u');
+            alternates
+                .iter()
+                .for_each(|next| add_number(next.as_usize(), text));
         }
-        State::BinaryUnion { alt1, alt2 } => format!("u.{}.{}", number(*alt1), number(*alt2)),
-        State::Capture { next, slot, .. } => format!("c.{}.{}", slot.as_usize(), number(*next)),
-        State::Fail => "f".to_owned(),
-        State::Match { .. } => "m".to_owned(),
+        State::BinaryUnion { alt1, alt2 } => {
+            text.push('u');
+            add_number(alt1.as_usize(), text);
+            add_number(alt2.as_usize(), text);
+        }
+        State::Capture { next, slot, .. } => {
+            text.push('c');
+            add_number(slot.as_usize(), text);
+            add_number(next.as_usize(), text);
+        }
+        State::Fail => text.push('f'),
+        State::Match { .. } => text.push('m'),
         // The compiler makes none.
         State::Dense(_) => return None,
-    })
+    }
+    Some(())
 }
 
-fn number(state: StateID) -> String {
-    state.as_usize().to_string()
+fn add_range(range: Transition, text: &mut String) {
+    add_number(range.start.into(), text);
+    add_number(range.end.into(), text);
+    add_number(range.next.as_usize(), text);
+}
+
+fn add_number(number: usize, text: &mut String) {
+    // Writing to a String cannot fail.
+    let _ = write!(text, ".{number}");
 }
 
 /// The number that the script knows an assertion by; RE2 has no others.
-fn assertion(look: Look) -> Option<u8> {
+fn assertion(look: Look) -> Option<usize> {
     match look {
         Look::Start => Some(1),
         Look::End => Some(2),
