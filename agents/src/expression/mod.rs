@@ -28,7 +28,7 @@ pub struct Expression {
 impl Expression {
     /// Reads one that every engine accepts. The error continues a sentence that begins with the text.
     ///
-    /// Nothing is compiled here: that takes a hundred times longer.
+    /// Nothing is compiled here: that takes some ten times longer.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         if text.is_empty() {
             return Err("is empty");

@@ -1,6 +1,6 @@
 //! How large a program becomes of an expression, without making it.
 //!
-//! Rust's `regex` refuses one whose automaton takes more than 10 MiB, and Vector with it. The automaton takes a hundred times
+//! Rust's `regex` refuses one whose automaton takes more than 10 MiB, and Vector with it. The automaton takes some ten times
 //! longer to make than the expression to read, so here is only a bound of its size.
 
 use regex_syntax::hir::{Capture, Class, ClassUnicode, Hir, HirKind, Repetition};
