@@ -235,7 +235,7 @@ proptest! {
         for (test, text) in [(tests[0], &texts[2]), (tests[1], &texts[3])] {
             prop_assert_eq!(&percent_decode(test.rsplit('\t').next().unwrap_or_default()), text);
         }
-        prop_assert!(document.to_string().matches("${").count() == 3, "the pod's address and two passwords");
+        prop_assert!(document.to_string().matches("${").count() == 4, "the pod's address, the API server's port and two passwords");
     }
 
     #[test]
