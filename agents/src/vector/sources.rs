@@ -19,8 +19,9 @@ const LONGEST_LINE: u64 = 1 << 20;
 const MOST_LINES: u32 = 1000;
 /// How often new files are looked for, in milliseconds. A longer interval misses files that are rotated twice within it.
 const LOOK_AGAIN: u32 = 500;
-/// How much is read from one file before the next has its turn, in bytes.
-const TURN: u32 = 256 << 10;
+/// How much is read from one file before the next has its turn, in bytes. New files are looked for between two rounds only, and more
+/// lets files be rotated away unseen while outputs are slow.
+const TURN: u32 = 32 << 10;
 /// How long a deleted file is held open while its lines cannot be taken over, in seconds. For ever would keep the node's disk
 /// from being freed.
 const HOLD_DELETED: u32 = 600;
