@@ -413,3 +413,20 @@ fn no_secret_is_in_a_file_and_every_variable_is_in_the_environment() {
         }
     }
 }
+
+#[test]
+fn a_prefix_that_fluentd_would_drop_chunks_for_is_refused() {
+    for (prefix, accepted) in [
+        ("a/{kubernetes.pod_name}", true),
+        ("a../b", true),
+        ("a../{kubernetes.pod_name}", false),
+        ("a/{kubernetes.pod_name}../b", false),
+    ] {
+        let spec = serde_json::json!({
+            "nodeAgent": {"engine": "Fluentd"},
+            "outputs": [{"name": "a", "s3": {"bucket": "logs", "region": "r", "prefix": prefix}}],
+        });
+        let pipeline = compile("test", &serde_json::from_value(spec).unwrap()).unwrap();
+        assert_eq!(render(&pipeline).is_ok(), accepted, "{prefix}");
+    }
+}
