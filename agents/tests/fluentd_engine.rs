@@ -199,7 +199,7 @@ fn a_bulk_request_is_sent_again_only_for_what_may_be_taken_later() {
         "batches": [],
         "full": {},
         "bodies": [],
-        "answers": [{"errors": false}, answer(&[201, 409]), answer(&[201, 400]), answer(&[201, 429]), answer(&[400, 503])],
+        "answers": [{"errors": false}, answer(&[201, 409]), answer(&[201, 400]), answer(&[201, 429]), answer(&[400, 503]), answer(&[201, 403]), answer(&[404])],
     });
     let found = run(
         "engine.rb",
@@ -208,6 +208,6 @@ fn a_bulk_request_is_sent_again_only_for_what_may_be_taken_later() {
     );
     assert_eq!(
         found["answers"],
-        json!(["taken", "taken", "taken", "again", "again"])
+        json!(["taken", "taken", "taken", "again", "again", "again", "again"])
     );
 }

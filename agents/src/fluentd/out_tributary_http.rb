@@ -39,7 +39,7 @@ module Fluent
       end
 
       # What a server cannot take now, but may later. Everything else would be refused again.
-      LATER = [408, 425, 429, *500..599].freeze
+      LATER = [401, 403, 404, 408, 425, 429, *500..599].freeze
       # `create` of an id that there is already.
       EXISTS = 409
 
