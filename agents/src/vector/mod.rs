@@ -92,8 +92,8 @@ pub fn render(pipeline: &Pipeline) -> Result<AgentConfig, CompileError> {
         env: BTreeMap::from([
             // Kubernetes puts in the variable that it sets itself.
             ("VECTOR_SELF_NODE_NAME".to_owned(), "$(K8S_NODE_NAME)".to_owned()),
-            // Longer than what is sent takes to end, and shorter than Kubernetes waits.
-            ("VECTOR_GRACEFUL_SHUTDOWN_LIMIT_SECS".to_owned(), "50".to_owned()),
+            // For what is on its way to the buffers on disk, which keep the rest. Nobody reads while an output that is away is waited for.
+            ("VECTOR_GRACEFUL_SHUTDOWN_LIMIT_SECS".to_owned(), "5".to_owned()),
             ("VECTOR_LOG_FORMAT".to_owned(), "json".to_owned()),
         ]),
         secret_env: pipeline.aws_environment(),
