@@ -117,7 +117,7 @@ fn cited(value: &Value, at: &str, complaint: &str) -> Option<String> {
                 let is_name = at.ends_with("/name");
                 let length = text.len();
                 let is_better = best.as_ref().is_none_or(|(known, _)| length > *known);
-                if !is_name && length >= LEAST_CITED && is_better && complaint.contains(text.as_str()) {
+                if !is_name && length >= LEAST_CITED && is_better && has_word(complaint, text) {
                     best = Some((length, at));
                 }
             }
@@ -132,6 +132,16 @@ fn cited(value: &Value, at: &str, complaint: &str) -> Option<String> {
         }
     }
     best.map(|(_, pointer)| pointer)
+}
+
+/// Whether a text stands in a complaint by itself, and not within another word, as `logs` does in `splunk_hec_logs`.
+fn has_word(complaint: &str, text: &str) -> bool {
+    let in_word = |c: char| c.is_alphanumeric() || c == '_';
+    complaint.match_indices(text).any(|(at, _)| {
+        let before = complaint[..at].chars().next_back();
+        let after = complaint[at + text.len()..].chars().next();
+        !before.is_some_and(in_word) && !after.is_some_and(in_word)
+    })
 }
 
 #[cfg(test)]
@@ -178,6 +188,8 @@ mod tests {
             "/spec/outputs/0/elasticsearch/url"
         );
         assert_eq!(of("search-engine is wrong"), "/spec/outputs/0");
+        assert_eq!(of("no sink splunk_hec_logs"), "/spec/outputs/0");
+        assert_eq!(of("no index logs."), "/spec/outputs/0/elasticsearch/index");
         assert_eq!(parts.sources(), "/spec/nodeAgent");
     }
 }
