@@ -43,8 +43,8 @@ pub enum WhenFull {
     /// The agent stops reading; nothing is lost that the node still holds.
     #[default]
     Block,
-    /// The oldest records are dropped (`FluentBit`).
+    /// The oldest records are dropped (`FluentBit`, `Fluentd`).
     DropOldest,
-    /// New records are dropped (`OpenTelemetryCollector`).
+    /// New records are dropped (`OpenTelemetryCollector`, `Fluentd`, `Vector`).
     DropNewest,
 }

@@ -53,11 +53,11 @@ pub struct Output {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub splunk: Option<Splunk>,
 
-    /// Datadog, by `FluentBit`, one standard record a log, always by TLS.
+    /// Datadog, one standard record a log, always by TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub datadog: Option<Datadog>,
 
-    /// A bucket of Amazon S3, by `OpenTelemetryCollector`, one standard record as JSON a line of compressed objects.
+    /// A bucket of Amazon S3, one standard record as JSON a line of compressed objects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub s3: Option<S3>,
 
@@ -93,7 +93,7 @@ pub struct Output {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub papertrail: Option<Papertrail>,
 
-    /// Fluentd or Fluent Bit, by `FluentBit`, one standard record an event. `tls` makes it TLS.
+    /// Fluentd or Fluent Bit, one standard record an event. `tls` makes it TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forward: Option<Forward>,
 
