@@ -87,7 +87,7 @@ const MULTILINE_PARSERS: [&str; 1] = ["docker"];
 fn documents() -> Vec<(PathBuf, Value)> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let mut documents = Vec::new();
-    for golden in ["golden", "golden_sidecar"] {
+    for golden in ["golden", "golden_policies", "golden_sidecar"] {
         for case in fs::read_dir(tests.join(golden)).unwrap() {
             let file = case.unwrap().path().join("FluentBit/fluent-bit.yaml");
             if let Ok(text) = fs::read_to_string(&file) {

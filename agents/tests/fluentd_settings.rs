@@ -278,11 +278,14 @@ impl Form {
     }
 }
 
-/// Every golden policy that Fluentd can do.
+/// Every golden policy and example that Fluentd can do.
 fn configs() -> Vec<(String, AgentConfig)> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let cases = golden_files::cases(&directory).into_iter().filter_map(|case| {
-        let text = fs::read_to_string(case.join("policy.yaml")).unwrap();
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let golden = golden_files::cases(&directory.join("tests/golden"));
+    let examples = golden_files::cases(&directory.join("../manifests/policies"));
+    let files = golden.iter().map(|case| case.join("policy.yaml")).chain(examples);
+    let cases = files.filter_map(|case| {
+        let text = fs::read_to_string(&case).unwrap();
         let mut policy: LoggingPolicy = serde_saphyr::from_str(&text).unwrap();
         policy.spec.node_agent.get_or_insert_default().engine = Engine::Fluentd;
         let pipeline = compile("test", &policy.spec).ok()?;

@@ -1,5 +1,5 @@
 //! Golden files: `golden/CASE/policy.yaml` is compiled for every engine, or for the one that it names, and what comes out is
-//! `golden/CASE/ENGINE/`.
+//! `golden/CASE/ENGINE/`. So is every example in `manifests/policies`, to `golden_policies/NAME/ENGINE/`.
 //!
 //! `TRIBUTARY_UPDATE_GOLDEN=1 cargo test -p tributary-agents` writes the files anew; read the difference before you commit it.
 
@@ -21,6 +21,24 @@ const SCRIPT: &str = "tributary.lua";
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/policies")
+}
+
+/// Each policy's file, and the directory of what becomes of it.
+fn cases() -> Vec<(PathBuf, PathBuf)> {
+    let crate_directory = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let own = golden_files::cases(&directory())
+        .into_iter()
+        .map(|case| (case.join("policy.yaml"), case));
+    let examples = golden_files::cases(&examples()).into_iter().map(|policy| {
+        let name = policy.file_stem().unwrap();
+        let expected = crate_directory.join("tests/golden_policies").join(name);
+        (policy, expected)
+    });
+    own.chain(examples).collect()
 }
 
 /// What a policy becomes: file name to text. `agent.txt` is everything that is not a file of the engine's; a policy that
@@ -64,16 +82,30 @@ fn engines(policy: &str) -> Vec<Engine> {
 #[test]
 fn policies_become_what_they_became() {
     let mut differences = Vec::new();
-    for case in golden_files::cases(&directory()) {
-        let text = fs::read_to_string(case.join("policy.yaml")).unwrap();
+    for (file, case) in cases() {
+        let text = fs::read_to_string(&file).unwrap();
         let policy: LoggingPolicy =
-            serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", case.display()));
+            serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         for engine in engines(&text) {
             let directory = case.join(engine.as_str());
             differences.extend(golden_files::difference(&directory, &outcome(&policy, engine)));
         }
     }
     assert!(differences.is_empty(), "not as expected: {differences:#?}");
+}
+
+#[test]
+fn every_example_is_what_its_engine_can_do() {
+    let examples = golden_files::cases(&examples());
+    assert!(examples.len() >= 12, "examples are missing");
+    for file in examples {
+        let policy: LoggingPolicy = serde_saphyr::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+        let name = policy.metadata.name.unwrap();
+        assert_eq!(file.file_stem().unwrap().to_str(), Some(name.as_str()));
+        compile(&name, &policy.spec)
+            .and_then(|pipeline| render(&pipeline))
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
 }
 
 #[test]

@@ -12,11 +12,11 @@ use tributary_cluster::Component;
 use tributary_cluster::components::{Progress, ensure};
 use tributary_cluster::pki::Authority;
 
-/// Golden files of node agents and of sidecars.
+/// Golden files of node agents, of the example policies and of sidecars.
 fn configurations() -> Vec<PathBuf> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../agents/tests");
     let mut found = Vec::new();
-    for directory in ["golden", "golden_sidecar"] {
+    for directory in ["golden", "golden_policies", "golden_sidecar"] {
         for case in fs::read_dir(tests.join(directory)).unwrap() {
             let file = case.unwrap().path().join("OpenTelemetryCollector/otelcol.yaml");
             if file.is_file() {

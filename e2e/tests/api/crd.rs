@@ -1,6 +1,8 @@
 //! The `CustomResourceDefinition` as the API server understands it: size, defaults, and a sentence for every mistake.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
 use kube::CustomResourceExt as _;
@@ -16,6 +18,7 @@ pub fn trials(fixture: &Fixture) -> Vec<Trial> {
     vec![
         fixture.trial("crd::is_small", is_small),
         fixture.trial("crd::fills_in_defaults", fills_in_defaults),
+        fixture.trial("crd::takes_the_examples", takes_the_examples),
         fixture.trial(
             "crd::every_rule_refuses_with_its_sentence",
             every_rule_refuses_with_its_sentence,
@@ -29,6 +32,28 @@ pub fn trials(fixture: &Fixture) -> Vec<Trial> {
 async fn is_small(_: Fixture) -> anyhow::Result<()> {
     let size = serde_json::to_vec(&LoggingPolicy::crd())?.len();
     ensure!(size <= 80_000, "the CRD has {size} bytes of JSON");
+    Ok(())
+}
+
+/// Those in `manifests/policies`; no field of theirs is left out.
+async fn takes_the_examples(fixture: Fixture) -> anyhow::Result<()> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/policies");
+    for entry in fs::read_dir(directory)? {
+        let file = entry?.path();
+        let policy: Value = serde_saphyr::from_str(&fs::read_to_string(&file)?)?;
+        let name = policy["metadata"]["name"]
+            .as_str()
+            .context("an example without a name")?;
+        let stored = create(&fixture, name, policy["spec"].clone())
+            .await
+            .with_context(|| format!("{}", file.display()))?;
+        let spec = &stored.data["spec"];
+        ensure!(
+            is_part_of(&policy["spec"], spec),
+            "{}: stored is {spec}",
+            file.display()
+        );
+    }
     Ok(())
 }
 
@@ -396,6 +421,19 @@ async fn refusal(fixture: &Fixture, name: &str, spec: Value) -> anyhow::Result<S
 }
 
 /// A dry run: schema, defaults and rules, and nothing is stored.
+/// Whether all of `part` is in `whole`, which may have more fields.
+fn is_part_of(part: &Value, whole: &Value) -> bool {
+    match (part, whole) {
+        (Value::Object(part), Value::Object(whole)) => part
+            .iter()
+            .all(|(key, value)| whole.get(key).is_some_and(|other| is_part_of(value, other))),
+        (Value::Array(part), Value::Array(whole)) => {
+            part.len() == whole.len() && part.iter().zip(whole).all(|(one, other)| is_part_of(one, other))
+        }
+        _ => part == whole,
+    }
+}
+
 async fn create(fixture: &Fixture, name: &str, spec: Value) -> Result<DynamicObject, kube::Error> {
     let resource = ApiResource::erase::<LoggingPolicy>(&());
     let api: Api<DynamicObject> = Api::all_with(fixture.admin(), &resource);
