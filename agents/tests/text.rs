@@ -151,6 +151,36 @@ fn named(destination: &str, texts: &[String]) -> (Value, Vec<String>) {
     (named, admissible)
 }
 
+/// An output with a text for a name, and the engine that can send there.
+fn name_in(place: &str, text: &str) -> (&'static str, Value) {
+    let secret = json!({"name": "a", "key": "b"});
+    match place {
+        "index" => (
+            "Vector",
+            json!({"elasticsearch": {"url": "https://h", "index": text}}),
+        ),
+        "splunk" => {
+            let settings = json!({"url": "https://h", "index": text, "tokenSecretRef": secret});
+            ("Vector", json!({"splunk": settings}))
+        }
+        "topic" => ("Fluentd", json!({"kafka": {"brokers": ["h:1"], "topic": text}})),
+        "prefix" => ("Vector", json!({"gcs": {"bucket": "abc", "prefix": text}})),
+        "group" => (
+            "Fluentd",
+            json!({"cloudWatch": {"region": "r", "logGroup": text}}),
+        ),
+        "table" => {
+            let settings = json!({"projectId": "p", "dataset": text, "table": text});
+            ("Fluentd", json!({"bigQuery": settings}))
+        }
+        "header" => {
+            let auth = json!({"apiKey": {"keySecretRef": secret, "header": text}});
+            ("FluentBit", json!({"http": {"url": "https://h/l"}, "auth": auth}))
+        }
+        place => panic!("no output has {place}"),
+    }
+}
+
 fn file(engine: &str, name: &str, texts: &[String]) -> Result<Value, CompileError> {
     let config = render(&compile("test", &spec(engine, texts))?)?;
     Ok(serde_saphyr::from_str(&config.files[name]).unwrap())
@@ -236,6 +266,24 @@ proptest! {
             prop_assert_eq!(&percent_decode(test.rsplit('\t').next().unwrap_or_default()), text);
         }
         prop_assert!(document.to_string().matches("${").count() == 4, "the pod's address, the API server's port and two passwords");
+    }
+
+    /// What has only these characters needs no escape in any engine's language.
+    #[test]
+    fn names_have_harmless_characters_or_are_refused(
+        place in prop::sample::select(vec!["index", "splunk", "topic", "prefix", "group", "table", "header"]),
+        text in prop_oneof![text(), text().prop_map(|text| format!("a-{{kubernetes.labels.{text}}}")), "[a-z0-9._=/#{}-]{1,20}"],
+    ) {
+        let (engine, mut output) = name_in(place, &text);
+        output["name"] = json!("a");
+        let spec = json!({"nodeAgent": {"engine": engine}, "outputs": [output]});
+        let spec: LoggingPolicySpec = serde_json::from_value(spec).unwrap();
+        if compile("test", &spec).is_ok() {
+            let harmless = |c: char| c.is_ascii_alphanumeric() || "._=/#-{}".contains(c);
+            prop_assert!(!text.is_empty() && text.chars().all(harmless), "{place}: {text:?}");
+            let braces = text.replace("{kubernetes.", "").replace("{date}", "").matches('{').count();
+            prop_assert_eq!(braces, 0, "{}", text);
+        }
     }
 
     #[test]
