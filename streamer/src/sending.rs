@@ -8,19 +8,9 @@ use std::ops::Range;
 use std::time::Instant;
 
 use crate::generation::GenerationId;
+use crate::in_flight::InFlight;
 use crate::output::{Blocked, OutputError};
 use crate::tail::Tailer;
-
-/// Bytes that were handed to the output, of which some have not left.
-#[derive(Debug)]
-pub(crate) struct InFlight {
-    /// Of which generation they are.
-    pub(crate) source: GenerationId,
-    /// How many bytes of its file they stand for.
-    pub(crate) of_file: u64,
-    /// Where those are that have not left: in what was encoded last, or in the buffer where bytes leave as they are.
-    rest: Range<usize>,
-}
 
 impl<W: Write> Tailer<W> {
     /// Where bytes go.

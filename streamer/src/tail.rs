@@ -17,10 +17,10 @@ use crate::format::Format;
 use crate::generation::{Generation, GenerationId, read_buffer};
 use crate::glob::Pattern;
 use crate::identity::FileKey;
+use crate::in_flight::InFlight;
 use crate::lineage::Lineage;
 use crate::output::{Output, OutputError};
 use crate::report::{Reporter, Trouble};
-use crate::sending::InFlight;
 use crate::status::Tally;
 
 /// How long a file that was deleted is kept open after the last byte: a writer may still have it open, but its blocks stay

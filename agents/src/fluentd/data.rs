@@ -1,9 +1,9 @@
 //! The data of the scripts: all that a policy says of records. The only place where they meet its text.
 
 use serde_json::{Map, Value, json};
-use tributary_crds::field::Field;
 use tributary_crds::output::WhenFull;
 
+use super::fields::path;
 use super::names;
 use super::shapes::{Shape, shape};
 use crate::CompileError;
@@ -164,24 +164,4 @@ fn onigmo(place: &str, expression: &Expression) -> Result<String, CompileError> 
             "write it differently, or engine: OpenTelemetryCollector",
         )
     })
-}
-
-/// Where the standard record has a field.
-pub fn path(field: &Field) -> Vec<&str> {
-    match field {
-        Field::Message => vec!["message"],
-        Field::Level => vec!["level"],
-        Field::Stream => vec!["stream"],
-        Field::File => vec!["file"],
-        Field::Unit => vec!["systemd", "unit"],
-        Field::NamespaceName => vec!["kubernetes", "namespace_name"],
-        Field::PodName => vec!["kubernetes", "pod_name"],
-        Field::PodId => vec!["kubernetes", "pod_id"],
-        Field::ContainerName => vec!["kubernetes", "container_name"],
-        Field::Host => vec!["kubernetes", "host"],
-        Field::Label(key) => vec!["kubernetes", "labels", key],
-        Field::Data(keys) => std::iter::once("data")
-            .chain(keys.iter().map(String::as_str))
-            .collect(),
-    }
 }

@@ -5,6 +5,7 @@
 mod buffer;
 mod config;
 mod data;
+mod fields;
 mod http;
 mod image;
 mod names;

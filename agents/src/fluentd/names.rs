@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::data;
+use super::fields::path;
 use crate::pipeline::Destination;
 use crate::template::{ABSENT, DATE_FORMAT, Piece, Spelling, Template};
 
@@ -13,7 +13,7 @@ pub fn name(template: &Template) -> Value {
     }
     let pieces = template.pieces.iter().map(|piece| match piece {
         Piece::Literal(text) => json!({"text": text}),
-        Piece::Field(field) => json!({"path": data::path(field)}),
+        Piece::Field(field) => json!({"path": path(field)}),
         Piece::Date => json!({"date": DATE_FORMAT}),
     });
     json!({

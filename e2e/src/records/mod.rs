@@ -95,7 +95,7 @@ async fn within(
         .collect();
     ensure!(!wanted.is_empty(), "no set's name contains {:?}", options.set);
     let kubernetes = Kubernetes::start(programs).await?;
-    kubernetes.create_namespace(run::NAMESPACE, &[]).await?;
+    kubernetes.create_namespace(set::NAMESPACE, &[]).await?;
     let backends = Backends::start(outputs, programs).await?;
     let mut rows = Vec::new();
     for set in &wanted {

@@ -13,15 +13,13 @@ use super::Output;
 use super::backend::Backends;
 use super::comparison::{Comparison, compare};
 use super::report::Row;
-use super::set::{Becomes, Content, Event, Line, Log, Set};
+use super::set::{Becomes, Content, Event, Line, Log, NAMESPACE, Set};
 use crate::node::agent::{Agent, Program};
 use crate::node::framing::PIECE;
 use crate::node::log::Log as LogFile;
 use crate::node::{self, Kubernetes, Node};
 use crate::tested::Tested;
 
-/// The namespace of all pods.
-pub const NAMESPACE: &str = "shop";
 /// How long the runtime takes to open a log again that the kubelet has renamed.
 const GAP: Duration = Duration::from_millis(100);
 /// How long no record may arrive until the rest counts as lost. Longer than an unfinished line is waited for.

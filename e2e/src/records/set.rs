@@ -12,6 +12,9 @@ use tributary_crds::engine::Engine;
 use super::text;
 use crate::node::framing::Runtime;
 
+/// The namespace of all pods.
+pub const NAMESPACE: &str = "shop";
+
 /// One policy, and logs for its agent.
 #[derive(Debug)]
 pub struct Set {

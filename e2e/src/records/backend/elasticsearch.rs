@@ -10,7 +10,7 @@ use tributary_crds::auth::SecretKeyRef;
 use tributary_crds::engine::Engine;
 use tributary_crds::support;
 
-use crate::records::run::NAMESPACE;
+use crate::records::set::NAMESPACE;
 
 const ADDRESS: ([u8; 4], u16) = ([127, 0, 0, 1], 9200);
 const TEMPLATE: &str = "/_index_template/tributary";
