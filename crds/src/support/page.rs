@@ -6,7 +6,6 @@ use super::{
     AuthMethod, Deed, OUTPUTS, OutputSupport, PATTERNS, PROCESSORS, SOURCES, TEMPLATES, WHEN_FULL, filling,
     of, pattern_deed, placeholder_deed, processor_deed, source_deed, when_full_deed,
 };
-use crate::compression::Compression;
 use crate::engine::Engine;
 
 /// The table as a page of the documentation.
@@ -91,17 +90,17 @@ fn cell(deed: &Deed, engine: Engine) -> Option<String> {
         .map(|refusal| format!("no: {}", refusal.remedy))
 }
 
+/// The ways to compress what goes to an output, or a dash for an engine that does not send there.
 fn compression_cell(output: &OutputSupport, engine: Engine) -> String {
-    let ways = of(engine).compression(output.field);
-    let names: Vec<String> = ways
-        .iter()
-        .map(|way: &Compression| format!("`{}`", way.as_str()))
-        .collect();
-    if names.is_empty() {
-        "no choice".to_owned()
-    } else {
-        names.join(", ")
+    if !output.engines().contains(&engine) {
+        return "-".to_owned();
     }
+    let ways = of(engine).compression(output.field);
+    if ways.is_empty() {
+        return "no choice".to_owned();
+    }
+    let names: Vec<String> = ways.iter().map(|way| format!("`{}`", way.as_str())).collect();
+    names.join(", ")
 }
 
 fn output_cell(output: &OutputSupport, engine: Engine) -> String {
