@@ -7,16 +7,16 @@ use super::{KEY_PREFIX, KEY_PREFIX_ADVICE};
 use crate::auth::SecretKeyRef;
 use crate::placeholder;
 
+/// A project's ID, perhaps with the domain that it belongs to.
+const PROJECT_ID: &str = r"^([a-z0-9.-]+:)?[a-z][a-z0-9-]*[a-z0-9]$";
+
 /// A log of Google Cloud Logging, such as `{projectId: my-project, clusterName: prod, location: europe-west1}` with the identity that
 /// Google gives the agent's pod.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct GoogleCloudLogging {
     /// The project's ID, not its number.
-    #[schemars(
-        length(min = 1, max = 63),
-        regex(pattern = r"^([a-z0-9.-]+:)?[a-z][a-z0-9-]*[a-z0-9]$")
-    )]
+    #[schemars(length(min = 1, max = 63), regex(pattern = PROJECT_ID))]
     pub project_id: String,
 
     /// The log. Default `tributary`.
@@ -49,10 +49,7 @@ impl GoogleCloudLogging {
 #[serde(rename_all = "camelCase")]
 pub struct BigQuery {
     /// The project's ID, not its number.
-    #[schemars(
-        length(min = 1, max = 63),
-        regex(pattern = r"^([a-z0-9.-]+:)?[a-z][a-z0-9-]*[a-z0-9]$")
-    )]
+    #[schemars(length(min = 1, max = 63), regex(pattern = PROJECT_ID))]
     pub project_id: String,
 
     /// The dataset, which must exist.
@@ -95,10 +92,7 @@ pub struct Gcs {
 #[serde(rename_all = "camelCase")]
 pub struct PubSub {
     /// The project's ID, not its number.
-    #[schemars(
-        length(min = 1, max = 63),
-        regex(pattern = r"^([a-z0-9.-]+:)?[a-z][a-z0-9-]*[a-z0-9]$")
-    )]
+    #[schemars(length(min = 1, max = 63), regex(pattern = PROJECT_ID))]
     pub project_id: String,
 
     /// The topic, which must exist.
