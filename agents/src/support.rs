@@ -72,17 +72,14 @@ fn check_placeholders(
     output: &Output,
     engine: Engine,
 ) -> Result<(), CompileError> {
-    for (field, template) in output.destination.templates() {
+    let templates = output.destination.templates().into_iter();
+    for (field, _) in templates.filter(|(_, template)| template.fixed().is_none()) {
         let name = format!("{}.{field}", support.field);
-        let refusal = support::placeholder_deed(&name, support::filling(&name)).refusal(engine);
-        match refusal {
-            Some(refusal) if template.fixed().is_none() => {
-                return Err(CompileError::Refused {
-                    field: format!("{place}.{name}"),
-                    refusal,
-                });
-            }
-            Some(_) | None => {}
+        if let Some(refusal) = support::placeholder_deed(&name, support::filling(&name)).refusal(engine) {
+            return Err(CompileError::Refused {
+                field: format!("{place}.{name}"),
+                refusal,
+            });
         }
     }
     Ok(())
